@@ -1,0 +1,5 @@
+"""envfreeze: the lock determines the digest."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

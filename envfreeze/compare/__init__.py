@@ -1,0 +1,1 @@
+"""Two images, one `Verdict`, with the explanation."""

@@ -1,0 +1,1 @@
+"""From a `Lock` to an `Image`."""

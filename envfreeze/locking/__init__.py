@@ -1,0 +1,1 @@
+"""From a `Project` to a `Lock`: one module per resolver, and the lock files' reading and writing."""

@@ -1,0 +1,1 @@
+"""The image format and where images live. Knows nothing of Python packages."""

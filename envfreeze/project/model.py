@@ -1,0 +1,151 @@
+"""`Project`: what the user asks for, read and checked, with every default filled in.
+
+Values only. How a project is found and read is in `load`, the names and types of the keys in `schema`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from envfreeze.oci.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class AptArchive:
+    """A further apt archive, `[[apt]]`.
+
+    Attributes:
+        url: its root, the folder that holds `dists/`.
+        suite: a suite's name.
+        components: its components, `main` by default.
+        key: an OpenPGP keyring file, relative to the project.
+
+    """
+
+    url: str
+    suite: str
+    components: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """`[image]`.
+
+    Attributes:
+        base: `apt:<distribution>/<suite>`.
+        python: the minor version asked for (`3.13`), None for the base's own.
+        platforms: at least one, in the order written.
+        env: further environment variables.
+        packages: names of OS packages, as written.
+        mirror: root of the distribution's mirror; None: found out.
+        include: project files and folders to copy in, relative POSIX paths, folders with or without `/`.
+        user: `name`, `uid` or `uid:gid` that the container runs as; None: root.
+        workdir: absolute path that included files are copied to and commands start in.
+        entrypoint: argument list or None.
+        cmd: argument list or None.
+        labels: the image's labels.
+
+    """
+
+    base: str
+    python: str | None
+    platforms: tuple[Platform, ...]
+    env: Mapping[str, str]
+    packages: tuple[str, ...]
+    mirror: str | None
+    include: tuple[str, ...]
+    user: str | None
+    workdir: str
+    entrypoint: tuple[str, ...] | None
+    cmd: tuple[str, ...] | None
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PipSettings:
+    """`[pip]`.
+
+    Attributes:
+        requirements: requirements files relative to the project; empty where `dependencies` are used.
+        dependencies: PEP 508 requirements taken from `[project.dependencies]`, the extras and groups asked for.
+        extras: extras of the project to include.
+        groups: dependency groups (PEP 735) to include.
+        constraints: constraints files relative to the project.
+        index_url: the index; None: uv's default, or what UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL say.
+        extra_index_urls: further indexes.
+        find_links: folders or URLs of wheels.
+        exclude_newer: no file uploaded after this moment.
+
+    """
+
+    requirements: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    extras: tuple[str, ...]
+    groups: tuple[str, ...]
+    constraints: tuple[str, ...]
+    index_url: str | None
+    extra_index_urls: tuple[str, ...]
+    find_links: tuple[str, ...]
+    exclude_newer: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntropySettings:
+    """`[entropy]`.
+
+    Attributes:
+        seed: becomes PYTHONHASHSEED and turns on the other determinism variables; None: none is set.
+
+    """
+
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """`[record]`.
+
+    Attributes:
+        stores: where records go; `notes` (git notes, or a file outside git).
+
+    """
+
+    stores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What the user asks for.
+
+    Attributes:
+        root: the project's folder, absolute.
+        name: of the project: `[project] name`, else the folder's.
+        source: the file that the configuration came from, relative to root; None: no configuration.
+        image: `[image]`.
+        pip: `[pip]`.
+        apt: `[[apt]]`, further archives.
+        entropy: `[entropy]`.
+        record: `[record]`.
+        inputs: every file that the resolution reads (requirements with their `-r` and `-c`, constraints,
+            keys; not whole pyproject.toml but its used keys), relative POSIX path to content. What is not
+            a file stands under a name in angle brackets, like `<configuration>`: canonical JSON of the
+            effective keys that shape the resolution or the image.
+
+    """
+
+    root: Path
+    name: str
+    source: str | None
+    image: ImageSettings
+    pip: PipSettings
+    apt: tuple[AptArchive, ...]
+    entropy: EntropySettings
+    record: RecordSettings
+    inputs: Mapping[str, bytes] = field(repr=False)

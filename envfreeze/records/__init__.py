@@ -1,0 +1,1 @@
+"""Which commit and which lock made which image."""

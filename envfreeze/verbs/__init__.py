@@ -1,0 +1,1 @@
+"""The public functions, each a short pipeline through the rooms above."""
