@@ -74,7 +74,7 @@ class PipSettings:
 
     Attributes:
         requirements: requirements files relative to the project; empty where `dependencies` are used.
-        dependencies: PEP 508 requirements taken from `[project.dependencies]`, the extras and groups asked for.
+        dependencies: PEP 508 requirements taken from `[project.dependencies]`, extras and groups too.
         extras: extras of the project to include.
         groups: dependency groups (PEP 735) to include.
         constraints: constraints files relative to the project.
