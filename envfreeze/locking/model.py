@@ -133,7 +133,7 @@ class AptBase:
 
 @dataclass(frozen=True, slots=True)
 class LayerSeal:
-    """What a sealed lock says of a layer: digest of the blob, digest of its tar, size of the blob in bytes."""
+    """What a sealed lock says of a layer: digests of the blob and of its tar, the blob's size in bytes."""
 
     digest: Digest
     diff_id: Digest

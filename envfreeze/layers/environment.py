@@ -1,0 +1,52 @@
+"""The skeleton of the Python environment: what makes the folder a virtual environment (PEP 405).
+
+Here also stands what depends on the project and not on a wheel, so that a wheel's layer can be shared by
+all images that hold the wheel: the REQUESTED markers and direct_url.json (PEP 376, PEP 610).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from envfreeze.locking.model import PREFIX
+from envfreeze.oci.entry import directory, file, symlink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envfreeze.locking.model import Target
+    from envfreeze.oci.entry import Entry
+
+
+def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[Entry]:
+    """Make the skeleton.
+
+    Args:
+        target: the target.
+        dist_infos: name of a wheel to the name of its `.dist-info` folder, for every wheel that is
+            requested or direct.
+
+    """
+    interpreter = f"/usr/bin/python{target.python_minor}"
+    configuration = (
+        "home = /usr/bin\n"
+        "include-system-site-packages = false\n"
+        f"version = {target.python}\n"
+        f"executable = {interpreter}\n"
+    )
+    entries = [
+        file(f"{PREFIX}/pyvenv.cfg", configuration.encode()),
+        symlink(f"{PREFIX}/bin/python", interpreter),
+        symlink(f"{PREFIX}/bin/python3", "python"),
+        symlink(f"{PREFIX}/bin/python{target.python_minor}", "python"),
+        directory(target.site_packages),
+    ]
+    for wheel in target.wheels:
+        if wheel.requested:
+            entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/REQUESTED", b""))
+        if wheel.direct:
+            url = {"url": wheel.url, "archive_info": {"hashes": {"sha256": wheel.digest.hex}}}
+            text = json.dumps(url, sort_keys=True, separators=(",", ":")).encode()
+            entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/direct_url.json", text))
+    return entries

@@ -1,0 +1,66 @@
+"""The plan of layers for a target: which artifacts share a layer, and in which order the layers lie.
+
+A large package has a layer of its own, so that it is pulled once and shared by every image that holds it.
+Small ones are spread over a fixed number of buckets by a hash of their name: a package that changes
+changes its bucket and nothing else. The numbers are part of writer version 1 (docs/formats/writer-1.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from envfreeze.locking.model import PlannedLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envfreeze.locking.model import Target
+
+LARGE = 8 << 20
+"""Bytes of an artifact from which on it has a layer of its own."""
+
+DEB_BUCKETS = 8
+WHEEL_BUCKETS = 16
+
+MOST_LARGE_DEBS = 24
+MOST_LARGE_WHEELS = 48
+"""With the buckets, `system`, `environment` and the project's files at most 99 layers: overlay takes 127."""
+
+
+def plan(target: Target) -> tuple[PlannedLayer, ...]:
+    """Plan the layers of a target, the lowest first.
+
+    OS packages lie lowest since they change least, then what no package owns, then large wheels, then the
+    buckets of small ones, then the environment. Where two packages own one path, the upper layer wins, and
+    within a layer the package whose name sorts later.
+    """
+    debs = {deb.name: deb.size for deb in target.base.packages}
+    wheels = {wheel.name: wheel.size or 0 for wheel in target.wheels}
+    return (
+        *_spread("deb", debs, buckets=DEB_BUCKETS, most_large=MOST_LARGE_DEBS),
+        PlannedLayer("system", "system", ()),
+        *_spread("wheel", wheels, buckets=WHEEL_BUCKETS, most_large=MOST_LARGE_WHEELS),
+        PlannedLayer("environment", "environment", ()),
+    )
+
+
+def _spread(
+    kind: str, sizes: Mapping[str, int], *, buckets: int, most_large: int
+) -> tuple[PlannedLayer, ...]:
+    by_size = sorted((name for name in sizes if sizes[name] >= LARGE), key=lambda name: (-sizes[name], name))
+    large = sorted(by_size[:most_large])
+    filled: dict[int, list[str]] = {}
+    for name in sorted(set(sizes) - set(large)):
+        filled.setdefault(_bucket(name, buckets), []).append(name)
+    return (
+        *(PlannedLayer(f"{kind}s", f"{kind}-{name}", (name,)) for name in large),
+        *(
+            PlannedLayer(f"{kind}s", f"{kind}s-{number:02}", tuple(filled[number]))
+            for number in sorted(filled)
+        ),
+    )
+
+
+def _bucket(name: str, buckets: int) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % buckets

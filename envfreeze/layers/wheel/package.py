@@ -1,0 +1,171 @@
+"""One wheel, as the entries that an installer would have written."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from envfreeze.errors import UntrustedError
+from envfreeze.layers.wheel.archive import Member, read_archive
+from envfreeze.layers.wheel.record import Row, read_record, row_of, write_record
+from envfreeze.layers.wheel.scripts import read_entry_points, rewrite_shebang, script, wants_interpreter
+from envfreeze.oci.entry import Entry, Kind, file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from envfreeze.layers.wheel.scheme import Scheme
+    from envfreeze.locking.model import Wheel
+
+INSTALLER = b"envfreeze\n"
+
+_NOT_RECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+_LEFT_TO_THE_INSTALLER = ("INSTALLER", "REQUESTED", "direct_url.json")
+
+
+@dataclass(frozen=True, slots=True)
+class WheelPackage:
+    """An opened wheel.
+
+    Attributes:
+        wheel: the locked wheel.
+        dist_info: the name of its `.dist-info` folder.
+        entries: what it puts into the image, in no particular order, without parent folders.
+
+    """
+
+    wheel: Wheel
+    dist_info: str
+    entries: list[Entry]
+
+
+@contextmanager
+def open_wheel(path: Path, wheel: Wheel, scheme: Scheme) -> Iterator[WheelPackage]:
+    """Open a wheel and say what it puts where; its content stays in the mapped file.
+
+    Raises:
+        UntrustedError: the wheel is not the locked one, is damaged, or would write where it must not. The
+            message names the wheel and the member.
+
+    """
+    with _named(wheel):
+        members = read_archive(path, wheel.digest)
+        dist_info = _dist_info(members, wheel)
+        entries = list(_Installation(wheel, scheme, dist_info).entries(members))
+    yield WheelPackage(wheel, dist_info, entries)
+
+
+def dist_info_name(path: Path, wheel: Wheel) -> str:
+    """The name of a wheel's `.dist-info` folder.
+
+    Raises:
+        UntrustedError: as `open_wheel`.
+
+    """
+    with _named(wheel):
+        return _dist_info(read_archive(path, wheel.digest), wheel)
+
+
+@contextmanager
+def _named(wheel: Wheel) -> Iterator[None]:
+    try:
+        yield
+    except UntrustedError as error:
+        raise UntrustedError(
+            f"{wheel.filename}: {error.message}",
+            hint=error.hint or "the file is not fit to be installed; lock another version or report it",
+        ) from error
+
+
+def _dist_info(members: list[Member], wheel: Wheel) -> str:
+    found = {member.name.split("/")[0] for member in members if "/" in member.name}
+    folders = sorted(name for name in found if name.endswith(".dist-info"))
+    if len(folders) != 1:
+        raise UntrustedError(f"it has {len(folders)} .dist-info folders, not one")
+    name = folders[0].removesuffix(".dist-info").rsplit("-", 1)[0]
+    if canonicalize_name(name) != canonicalize_name(wheel.name):
+        raise UntrustedError(f"its metadata is that of {name}, not of {wheel.name}")
+    return folders[0]
+
+
+class _Installation:
+    def __init__(self, wheel: Wheel, scheme: Scheme, dist_info: str) -> None:
+        self._wheel = wheel
+        self._scheme = scheme
+        self._dist_info = dist_info
+        self._folder = f"{scheme.site_packages}/{dist_info}"
+        self._rows: dict[str, Row] = {}
+        self._paths: set[str] = set()
+
+    def entries(self, members: list[Member]) -> Iterator[Entry]:
+        metadata = {
+            member.name.removeprefix(self._dist_info + "/"): member
+            for member in members
+            if member.name.startswith(self._dist_info + "/")
+        }
+        self._check_format(metadata)
+        recorded = read_record(metadata["RECORD"].read())
+        ours = {f"{self._dist_info}/{name}" for name in (*_NOT_RECORDED, *_LEFT_TO_THE_INSTALLER)}
+        entry_points = []
+        if "entry_points.txt" in metadata:
+            entry_points = read_entry_points(metadata["entry_points.txt"].read())
+        # Old build tools put a wrapper of their own beside the entry point: the entry point is what counts.
+        data_folder = self._dist_info.removesuffix(".dist-info") + ".data"
+        ours.update(f"{data_folder}/scripts/{entry_point.name}" for entry_point in entry_points)
+        for member in members:
+            if member.name not in ours:
+                yield self._member(member, data_folder, recorded.get(member.name))
+        for entry_point in entry_points:
+            path = f"{self._scheme.scripts}/{entry_point.name}"
+            self._scheme.check(path, entry_point.name)
+            yield self._made(path, script(entry_point, self._scheme.interpreter), mode=0o755)
+        yield self._made(f"{self._folder}/INSTALLER", INSTALLER)
+        self._rows[f"{self._folder}/RECORD"] = ("", "")
+        self._check_folders()
+        record = write_record(self._rows, self._scheme.site_packages)
+        yield file(f"{self._folder}/RECORD", record)
+
+    @staticmethod
+    def _check_format(metadata: dict[str, Member]) -> None:
+        for name in ("WHEEL", "METADATA", "RECORD"):
+            if name not in metadata:
+                raise UntrustedError(f"it has no {name} file")
+        for line in metadata["WHEEL"].read().decode(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key == "Wheel-Version" and value.strip().split(".")[0] != "1":
+                raise UntrustedError(f"it is a wheel of format {value.strip()}; known is 1")
+
+    def _member(self, member: Member, data_folder: str, row: Row | None) -> Entry:
+        distribution = self._dist_info.rsplit("-", 1)[0]
+        path, is_script = self._scheme.place(member.name, data_folder=data_folder, distribution=distribution)
+        mode = 0o755 if member.executable or is_script else 0o644
+        if is_script:
+            text = member.read()
+            if wants_interpreter(text):
+                return self._made(path, rewrite_shebang(text, self._scheme.interpreter), mode=mode)
+        if row is None:
+            row = row_of(member.read())
+        self._own(path, row)
+        return Entry(path, Kind.FILE, mode, content=member.content)
+
+    def _made(self, path: str, content: bytes, *, mode: int = 0o644) -> Entry:
+        self._own(path, row_of(content))
+        return file(path, content, mode=mode)
+
+    def _own(self, path: str, row: Row) -> None:
+        if path in self._paths:
+            raise UntrustedError(f"two of its members would become /{path}")
+        self._paths.add(path)
+        self._rows[path] = row
+
+    def _check_folders(self) -> None:
+        for path in self._paths:
+            folder = path.rpartition("/")[0]
+            while len(folder) > len(self._scheme.prefix):
+                if folder in self._paths:
+                    raise UntrustedError(f"/{folder} would be both a file and a folder")
+                folder = folder.rpartition("/")[0]

@@ -1,0 +1,203 @@
+"""What stands in a layer: entries of a tar, and where their content's bytes come from.
+
+Paths are relative POSIX paths without a leading or trailing slash: `usr/bin/env`. Whoever makes an
+entry from a package has checked its path with `check_path`; the layer writer checks order and parents.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WHITEOUT = ".wh."
+
+
+class Kind(enum.Enum):
+    """The kinds of entry that a layer may hold; the value is the tar type flag (POSIX.1-2008, ustar)."""
+
+    FILE = b"0"
+    HARDLINK = b"1"
+    SYMLINK = b"2"
+    DIRECTORY = b"5"
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Content that is compressed by the writer's own rule.
+
+    Attributes:
+        data: the content.
+
+    """
+
+    data: bytes | memoryview
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Content that lies uncompressed in an archive and is carried in stored blocks.
+
+    Attributes:
+        data: the content.
+        crc: its CRC-32 as the archive states it; checked while it is written.
+
+    """
+
+    data: memoryview
+    crc: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Deflated:
+    """Content that lies in an archive as a raw DEFLATE stream (RFC 1951) and is spliced as it is.
+
+    Attributes:
+        data: the DEFLATE stream.
+        size: bytes of content, as the archive states it; checked while it is written.
+        crc: CRC-32 of the content, likewise.
+
+    """
+
+    data: memoryview
+    size: int
+    crc: int
+
+
+Content = Plain | Stored | Deflated
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path in a layer.
+
+    Attributes:
+        path: relative POSIX path, no leading or trailing slash.
+        kind: file, directory, symbolic or hard link.
+        mode: permission bits, set-id and sticky bits included.
+        uid: numeric owner.
+        gid: numeric group.
+        link: a symbolic link's target as written; a hard link's path in the same layer.
+        content: of a file; None: an empty one.
+
+    """
+
+    path: str
+    kind: Kind
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    link: str = ""
+    content: Content | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file's content; 0 for all that is not a file."""
+        return 0 if self.content is None else self.content.size
+
+
+def file(path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Entry:
+    """A file with the given content."""
+    return Entry(path, Kind.FILE, mode, uid, gid, content=Plain(data))
+
+
+def directory(path: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
+    """A directory."""
+    return Entry(path, Kind.DIRECTORY, mode, uid, gid)
+
+
+def symlink(path: str, target: str) -> Entry:
+    """A symbolic link."""
+    return Entry(path, Kind.SYMLINK, 0o777, link=target)
+
+
+def path_problem(path: str) -> str | None:
+    """Say what makes a path unfit for a layer, None where it is fit.
+
+    Refused are paths that leave the root or that extraction would not take as a plain name: empty,
+    absolute, with `.` or `..` or empty parts, NUL, backslash or a lone surrogate (not UTF-8), and names
+    that begin with `.wh.`, since those delete files of a lower layer (image-spec, layer.md, "Whiteouts").
+    """
+    parts = path.split("/")
+    problems = (
+        (not path, "is empty"),
+        ("\0" in path, "holds a NUL"),
+        ("\\" in path, "holds a backslash"),
+        (path.startswith("/"), "is absolute"),
+        (".." in parts, "leaves its root"),
+        ("" in parts or "." in parts, "is not normal"),
+        (any(part.startswith(_WHITEOUT) for part in parts), "would delete files of a lower layer"),
+        (not path.isascii() and not _is_utf8(path), "is not UTF-8"),
+    )
+    return next((words for is_so, words in problems if is_so), None)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parents(path: str) -> list[str]:
+    """Every folder above a path, the outermost first."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Sort entries by the bytes of their paths and add the directories that are missing above them.
+
+    Bytewise order puts every parent before its children. Added directories are 0755, owned by root.
+    Hard links come after every file they may point to is written, so they are left where their name puts
+    them only when their target sorts before them; the target is what moves: the entry that sorts first
+    carries the content and the other names link to it.
+    """
+    found = {entry.path: entry for entry in entries}
+    for path in list(found):
+        for parent in parents(path):
+            if parent not in found:
+                found[parent] = directory(parent)
+    for links in _hardlink_groups(found).values():
+        first, *others = sorted(links, key=str.encode)
+        source = next(found[path] for path in links if found[path].kind is Kind.FILE)
+        found[first] = Entry(first, Kind.FILE, source.mode, source.uid, source.gid, content=source.content)
+        for other in others:
+            found[other] = Entry(other, Kind.HARDLINK, source.mode, source.uid, source.gid, link=first)
+    return [found[path] for path in sorted(found, key=str.encode)]
+
+
+def _hardlink_groups(found: dict[str, Entry]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for entry in found.values():
+        if entry.kind is not Kind.HARDLINK:
+            continue
+        target = entry
+        seen = {entry.path}
+        while target.kind is Kind.HARDLINK:
+            following = found.get(target.link)
+            if (
+                following is None
+                or following.path in seen
+                or following.kind not in {Kind.FILE, Kind.HARDLINK}
+            ):
+                msg = f"hard link {entry.path} to {entry.link}, which is no file of the same layer"
+                raise ValueError(msg)
+            seen.add(following.path)
+            target = following
+        groups.setdefault(target.path, [target.path]).append(entry.path)
+    return groups

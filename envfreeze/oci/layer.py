@@ -1,0 +1,192 @@
+"""The layer writer: entries in, one gzip of a tar out, with both digests.
+
+Every header goes into a member of stored blocks together with the padding before it, every file's content
+into members of its own (docs/formats/writer-1.md). Spliced content is inflated once to compute the
+diffID, and with that checked: the stream ends where the archive says and gives the length and CRC-32 that
+the archive states. Memory does not depend on the size of the layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envfreeze.digest import Digest
+from envfreeze.errors import UntrustedError
+from envfreeze.oci import gzip, tar
+from envfreeze.oci.entry import Deflated, Entry, Kind, Plain, Stored, parents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_BATCH = 1 << 20
+_INFLATE_IN = 1 << 16
+_INFLATE_OUT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLayer:
+    """What a layer turned out to be.
+
+    Attributes:
+        digest: of the blob.
+        diff_id: of the tar inside.
+        size: bytes of the blob.
+
+    """
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+
+
+def write_layer(
+    entries: Iterable[Entry], fd: int, *, advance: Callable[[int], None] = lambda _: None
+) -> WrittenLayer:
+    """Write a layer to an open file.
+
+    Args:
+        entries: sorted by the bytes of their paths, every parent present (`entry.in_order`).
+        fd: a file descriptor open for writing.
+        advance: told the bytes of content that have been written.
+
+    Raises:
+        UntrustedError: spliced content is not what its archive states.
+        ValueError: the entries are not in order, or a parent is missing.
+        OSError: the file cannot be written.
+
+    """
+    writer = _Writer(fd)
+    for entry in _checked(entries):
+        writer.header(tar.header(entry))
+        if entry.size:
+            writer.content(entry)
+            advance(entry.size)
+    return writer.end()
+
+
+def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
+    previous = b""
+    directories = set()
+    for entry in entries:
+        path = entry.path.encode()
+        if path <= previous:
+            msg = f"{entry.path} is out of order"
+            raise ValueError(msg)
+        previous = path
+        above = parents(entry.path)
+        if above and above[-1] not in directories:
+            msg = f"the folder of {entry.path} is missing"
+            raise ValueError(msg)
+        if entry.kind is Kind.DIRECTORY:
+            directories.add(entry.path)
+        yield entry
+
+
+class _Writer:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._tar = hashlib.sha256()
+        self._blob = hashlib.sha256()
+        self._size = 0
+        self._pending = bytearray()
+        self._batch: list[bytes | memoryview] = []
+        self._batched = 0
+
+    def header(self, block: bytes) -> None:
+        self._pending += block
+        if len(self._pending) >= _BATCH:
+            self._flush_headers()
+
+    def content(self, entry: Entry) -> None:
+        self._flush_headers()
+        content = entry.content
+        match content:
+            case Deflated(data, size, crc):
+                self._inflate(entry.path, content)
+                self._emit(gzip.spliced(data, crc, size))
+            case Stored(data, crc):
+                self._check(entry.path, gzip.crc32(data), crc)
+                self._tar.update(data)
+                self._emit(gzip.stored(data, crc))
+            case Plain(data):
+                view = memoryview(data)
+                for start in range(0, len(view), gzip.CHUNK):
+                    chunk = view[start : start + gzip.CHUNK]
+                    self._tar.update(chunk)
+                    self._emit([gzip.compressed(chunk)])
+        self._pending += tar.padding(entry.size)
+
+    def end(self) -> WrittenLayer:
+        self._pending += tar.END
+        self._flush_headers()
+        self._flush()
+        return WrittenLayer(Digest(self._blob.hexdigest()), Digest(self._tar.hexdigest()), self._size)
+
+    def _flush_headers(self) -> None:
+        pending = bytes(self._pending)
+        self._pending.clear()
+        if pending:
+            self._tar.update(pending)
+            self._emit(gzip.stored(pending))
+
+    def _inflate(self, path: str, content: Deflated) -> None:
+        from isal import igzip_lib  # noqa: PLC0415 - heavy
+
+        inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
+        stream, size = content.data, content.size
+        crc = total = position = 0
+        try:
+            while not inflater.eof:
+                fed: bytes | memoryview = b""
+                if inflater.needs_input:
+                    if position >= len(stream):
+                        break
+                    fed = stream[position : position + _INFLATE_IN]
+                    position += len(fed)
+                # One byte more than stated shows a stream that is longer than its archive says.
+                output = inflater.decompress(fed, min(_INFLATE_OUT, size - total + 1))
+                total += len(output)
+                if total > size:
+                    raise UntrustedError(f"{path}: holds more than the {size} bytes that its archive states")
+                crc = gzip.crc32(output, crc)
+                self._tar.update(output)
+        except igzip_lib.IsalError as error:  # type: ignore[misc] # the stub calls it an instance
+            raise UntrustedError(f"{path}: its compressed data is damaged ({error})") from error
+        if not inflater.eof or total < size:
+            raise UntrustedError(f"{path}: its compressed data ends early")
+        if inflater.unused_data or position < len(stream):
+            raise UntrustedError(f"{path}: data follows after the end of its compressed data")
+        self._check(path, crc, content.crc)
+
+    @staticmethod
+    def _check(path: str, crc: int, stated: int) -> None:
+        if crc != stated:
+            raise UntrustedError(f"{path}: its CRC-32 is {crc:08x}, its archive states {stated:08x}")
+
+    def _emit(self, pieces: list[bytes | memoryview]) -> None:
+        for piece in pieces:
+            if len(piece) < _BATCH:
+                self._batch.append(piece)
+                self._batched += len(piece)
+            else:
+                self._flush()
+                for start in range(0, len(piece), _BATCH):
+                    self._out(piece[start : start + _BATCH])
+        if self._batched >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._out(b"".join(self._batch))
+            self._batch.clear()
+            self._batched = 0
+
+    def _out(self, data: bytes | memoryview) -> None:
+        self._blob.update(data)
+        self._size += len(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
