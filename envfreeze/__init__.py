@@ -1,5 +1,45 @@
-"""envfreeze: the lock determines the digest."""
+"""envfreeze: the lock determines the digest.
+
+    project = envfreeze.load(Path("."))
+    envfreeze.lock(project)
+    digest = envfreeze.build(project).digest
+    envfreeze.verify(digest, root=project.root)
+
+The functions are loaded when they are first used, so that importing the package costs nothing.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from envfreeze.project.load import load
+    from envfreeze.verbs.build import build
+    from envfreeze.verbs.init import init
+    from envfreeze.verbs.lock import check, lock, outdated
+    from envfreeze.verbs.log import log
+    from envfreeze.verbs.verify import verify
+
+__all__ = ["build", "check", "init", "load", "lock", "log", "outdated", "verify"]
+
+_MODULES = {
+    "load": "envfreeze.project.load",
+    "build": "envfreeze.verbs.build",
+    "init": "envfreeze.verbs.init",
+    "check": "envfreeze.verbs.lock",
+    "lock": "envfreeze.verbs.lock",
+    "outdated": "envfreeze.verbs.lock",
+    "log": "envfreeze.verbs.log",
+    "verify": "envfreeze.verbs.verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    import importlib  # noqa: PLC0415 - only when a function is asked for
+
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(_MODULES[name]), name)

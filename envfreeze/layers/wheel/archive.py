@@ -158,7 +158,7 @@ def _check_name(info: zipfile.ZipInfo) -> None:
 def _data_start(view: memoryview, info: zipfile.ZipInfo, directory: int) -> int:
     name = info.orig_filename
     offset = info.header_offset
-    if offset + _LOCAL.size > directory:
+    if offset < 0 or offset + _LOCAL.size > directory:
         raise UntrustedError(f"the local header of {name!r} lies outside the archive")
     signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack_from(
         view, offset

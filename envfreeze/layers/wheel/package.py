@@ -97,6 +97,7 @@ class _Installation:
         self._wheel = wheel
         self._scheme = scheme
         self._dist_info = dist_info
+        self._stem = dist_info.removesuffix(".dist-info")
         self._folder = f"{scheme.site_packages}/{dist_info}"
         self._rows: dict[str, Row] = {}
         self._paths: set[str] = set()
@@ -114,7 +115,7 @@ class _Installation:
         if "entry_points.txt" in metadata:
             entry_points = read_entry_points(metadata["entry_points.txt"].read())
         # Old build tools put a wrapper of their own beside the entry point: the entry point is what counts.
-        data_folder = self._dist_info.removesuffix(".dist-info") + ".data"
+        data_folder = f"{self._stem}.data"
         ours.update(f"{data_folder}/scripts/{entry_point.name}" for entry_point in entry_points)
         for member in members:
             if member.name not in ours:
@@ -140,7 +141,7 @@ class _Installation:
                 raise UntrustedError(f"it is a wheel of format {value.strip()}; known is 1")
 
     def _member(self, member: Member, data_folder: str, row: Row | None) -> Entry:
-        distribution = self._dist_info.rsplit("-", 1)[0]
+        distribution = self._stem.rsplit("-", 1)[0]
         path, is_script = self._scheme.place(member.name, data_folder=data_folder, distribution=distribution)
         mode = 0o755 if member.executable or is_script else 0o644
         if is_script:

@@ -1,0 +1,53 @@
+"""Seal a lock: write the digests that its images have into it, or hold a build against them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from envfreeze.errors import AnswerIsNoError
+
+if TYPE_CHECKING:
+    from envfreeze.engines.native.assemble import Assembly
+    from envfreeze.locking.model import Lock, Target
+
+
+def seal(lock: Lock, assembly: Assembly) -> Lock:
+    """The lock with the digests of its environment images in it."""
+    return replace(lock, targets=tuple(made.target for made in assembly.images))
+
+
+def differences(lock: Lock, assembly: Assembly) -> tuple[str, ...]:
+    """What an assembly gives that the lock's seal says otherwise; () where the lock is not sealed."""
+    return tuple(
+        text
+        for sealed, made in zip(lock.targets, assembly.images, strict=True)
+        for text in _differences(sealed, made.target)
+    )
+
+
+def _differences(sealed: Target, made: Target) -> list[str]:
+    if sealed.manifest is None or sealed.manifest == made.manifest:
+        return []
+    found = [
+        f"{sealed.platform}: layer {ours.name} is {ours.seal.digest}, the seal says {theirs.seal.digest}"
+        for theirs, ours in zip(sealed.layers, made.layers, strict=True)
+        if theirs.seal is not None and ours.seal is not None and theirs.seal != ours.seal
+    ]
+    return [*found, f"{sealed.platform}: the manifest is {made.manifest}, the seal says {sealed.manifest}"]
+
+
+def hold(lock: Lock, assembly: Assembly) -> None:
+    """Hold an assembly against the lock's seal.
+
+    Raises:
+        AnswerIsNoError: it gave other digests.
+
+    """
+    found = differences(lock, assembly)
+    if found:
+        raise AnswerIsNoError(
+            "the image is not the one that the lock is sealed to",
+            hint="if the seal is out of date, make it again: envfreeze lock --seal",
+            details=found,
+        )

@@ -1,0 +1,136 @@
+"""What a package's maintainer scripts would do on a fresh installation that no rule of envfreeze does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from envfreeze.layers.deb.scripts import harmless
+from envfreeze.layers.deb.scripts.alternatives import alternative
+from envfreeze.layers.deb.scripts.covered import reason
+from envfreeze.layers.deb.scripts.shell import ShellSyntaxError
+from envfreeze.layers.deb.scripts.trace import ARGUMENTS, Command, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SECTION = re.compile(
+    r"^# Automatically added by (\w+)[^\n]*\n.*?^# End automatically added section$", re.MULTILINE | re.DOTALL
+)
+_COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
+_SHELLS = re.compile(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da|)sh\b")
+_GRAVE_WORD = re.compile(rf"(?<![\w./=-])(?:/\S*/)?({'|'.join(map(re.escape, sorted(harmless.GRAVE)))})(?![\w.=-])")
+_SINKS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/console"})
+_LIBC_LOADER_FILES = ("/etc/ld.so.conf.d/libc.conf", "-linux-gnu.conf")
+_SHOWN = 3
+_LONGEST = 100
+
+
+def review(control: Mapping[str, bytes], name: str) -> tuple[str, ...]:
+    """Say what a package's scripts do that is not done for it, one sentence each; none where all is covered.
+
+    A script is followed through the branches of a fresh installation (see `trace`); what is not known counts
+    as reached. adduser, dpkg-divert, dpkg-statoverride, setcap and systemd-sysusers are named wherever they
+    stand.
+
+    Args:
+        control: members of control.tar, as `DebPackage.control` has them.
+        name: the package.
+
+    """
+    sentences = [*_loader(control, name)]
+    if reason(name) is None:
+        for kind in ARGUMENTS:
+            if kind in control:
+                sentences.extend(_script(control[kind], kind, name))
+    return tuple(sentences)
+
+
+def _script(content: bytes, kind: str, name: str) -> list[str]:
+    if not _SHELLS.match(content):
+        interpreter = content.split(b"\n", 1)[0].removeprefix(b"#!").strip().decode("utf-8", "replace")
+        return [f"{name}: its {kind} is a program for {interpreter or 'no interpreter'}, which is not run"]
+    try:
+        text = _SECTION.sub(_kept_section, content.decode())
+        commands = trace(text, kind)
+    except (ShellSyntaxError, UnicodeDecodeError) as problem:
+        return [f"{name}: its {kind} cannot be read ({problem}), and is not run"]
+    sentences = []
+    done = list(dict.fromkeys(_effects(commands)))
+    if done:
+        plural = "which are not done" if len(done) > 1 else "which is not done"
+        sentences.append(f"{name}: its {kind} would {_listed(done)}, {plural}")
+    reached = {command.name for command in commands}
+    unseen = sorted(set(_GRAVE_WORD.findall(_COMMENT.sub("", text))) - reached)
+    if unseen:
+        sentences.append(f"{name}: its {kind} mentions {_listed(unseen)}, though not for a fresh installation")
+    return sentences
+
+
+def _kept_section(match: re.Match[str]) -> str:
+    return "" if match[1] in harmless.SECTIONS else match[0]
+
+
+def _effects(commands: Iterable[Command]) -> Iterable[str]:
+    for command in commands:
+        if not _is_harmless(command):
+            text = command.text if len(command.text) <= _LONGEST else command.text[: _LONGEST - 1] + "…"
+            yield f"run `{' '.join(text.split())}`"
+        for path in command.writes:
+            if path is None:
+                yield "write a file whose name it computes"
+            elif path not in _SINKS and not path.startswith("/tmp/"):  # noqa: S108 - a script's, not ours
+                yield f"write {path}"
+
+
+def _is_harmless(command: Command) -> bool:  # noqa: PLR0911 - one line for each kind
+    name, arguments = command.name, command.arguments
+    if name == "":
+        return command.text == ""
+    if name == ".":
+        return arguments[:1] == ("/usr/share/debconf/confmodule",)
+    if name == "sed":
+        return not any(argument is None or argument.startswith("-i") for argument in arguments[:1])
+    if name == "find":
+        return not {"-delete", "-exec", "-execdir", "-ok"} & set(arguments)
+    if name in {"xargs", "env"}:
+        return all(argument is None or argument.startswith("-") for argument in arguments)
+    if name == "update-alternatives":
+        return alternative(command) is not None or "--install" not in arguments
+    if name == "dpkg-divert":
+        return _is_harmless_diversion(arguments)
+    if name == "dpkg-statoverride":
+        return "--list" in arguments
+    return name in (
+        harmless.QUERIES
+        | harmless.DEBCONF
+        | harmless.SERVICES
+        | harmless.CACHES
+        | harmless.REMOVALS
+        | harmless.DPKG
+    )
+
+
+def _is_harmless_diversion(arguments: tuple[str | None, ...]) -> bool:
+    """Queries and removals change nothing here; `.usr-is-merged` protects files on the way to merged-usr."""
+    if {"--list", "--listpackage", "--truename", "--remove"} & set(arguments):
+        return True
+    return any(argument is not None and argument.endswith(".usr-is-merged") for argument in arguments)
+
+
+def _loader(control: Mapping[str, bytes], name: str) -> list[str]:
+    """There is no ld.so.cache, so a folder that only ld.so.conf.d names is not searched."""
+    conffiles = control.get("conffiles", b"").decode("utf-8", "replace").split()
+    found = [
+        path
+        for path in conffiles
+        if path.startswith("/etc/ld.so.conf.d/") and not path.endswith(_LIBC_LOADER_FILES)
+    ]
+    return [f"{name}: {path} names library folders, and no ld.so.cache is made from it" for path in found]
+
+
+def _listed(texts: list[str]) -> str:
+    shown = texts[:_SHOWN]
+    if len(texts) > _SHOWN:
+        shown.append(f"{len(texts) - _SHOWN} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

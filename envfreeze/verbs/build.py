@@ -1,0 +1,223 @@
+"""`build`: from the lock to an image, its digest, and a record of both on the commit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envfreeze import __version__
+from envfreeze.digest import Digest
+from envfreeze.engines import native
+from envfreeze.errors import MachineError, UsageError
+from envfreeze.layers.files import included
+from envfreeze.locking import files
+from envfreeze.oci import archive as oci_archive
+from envfreeze.oci import docker, layout
+from envfreeze.oci.image import ImageIndex
+from envfreeze.oci.manifest import index_json
+from envfreeze.progress import SILENT
+from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
+from envfreeze.records.store import open_store
+from envfreeze.store.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envfreeze.locking.model import Lock
+    from envfreeze.oci.image import Image
+    from envfreeze.oci.platform import Platform
+    from envfreeze.progress import Progress
+    from envfreeze.project.model import Project
+
+OUTPUT = Path(".envfreeze") / "image"
+"""Where the OCI layout goes when nothing else is said, below the project's folder."""
+
+ENGINE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOutcome:
+    """What `build` made.
+
+    Attributes:
+        digest: of the manifest, or of the index where there are several platforms.
+        images: one per platform.
+        output: the OCI layout; None where none was written.
+        archive: the OCI archive; None where none was asked for.
+        loaded: what the Docker or Podman engine calls the image; None where it was not loaded.
+        record: what was recorded; None where it was asked not to be.
+        layers_built: layers that were made.
+        layers_reused: layers that were in the cache.
+        seconds: how long it took.
+        notes: what the user should know, one sentence each.
+
+    """
+
+    digest: Digest
+    images: tuple[Image, ...]
+    output: Path | None
+    archive: Path | None
+    loaded: str | None
+    record: Record | None
+    layers_built: int
+    layers_reused: int
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def build(
+    project: Project,
+    *,
+    output: Path | None = None,
+    archive: Path | None = None,
+    load: bool = False,
+    tag: str | None = None,
+    platform: Platform | None = None,
+    record: bool = True,
+    offline: bool = False,
+    workers: int | None = None,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
+) -> BuildOutcome:
+    """Build the images of a project's lock.
+
+    Args:
+        project: the project; the lock in its folder is what is built.
+        output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` is given.
+        archive: file for an OCI archive.
+        load: load the image into Docker or Podman.
+        tag: the image's name in the layout, the archive and the engine.
+        platform: build this one alone.
+        record: write a record of the build.
+        offline: fetch nothing.
+        workers: threads; None: one per processor.
+        cache: None: the user's.
+        progress: told what happens.
+
+    Raises:
+        UsageError: there is no lock, or not for the platform.
+        UntrustedError: the lock or an artifact is not what it should be.
+        AnswerIsNoError: the lock is sealed to another image.
+        NetworkError: an artifact cannot be had.
+        MachineError: the disk is full, there is no engine to load into, and the like.
+
+    """
+    started = time.monotonic()
+    cache = cache or Cache.open()
+    root = project.root
+    lock_files = files.read_bytes(root)
+    lock = files.parse(lock_files, root)
+    notes = list(_stale(project, lock))
+    for note in notes:
+        progress.warn(note)
+    lock = _for_platform(lock, platform)
+    store = open_store(root) if record else None
+    names = included(root, lock.runtime.include)
+    snapshot = None if store is None else store.snapshot(lock_files, names)
+    assembly = native.assemble(
+        lock, root=root, cache=cache, progress=progress, offline=offline, workers=workers
+    )
+    native.hold(lock, assembly)
+    for note in assembly.notes:
+        progress.warn(note)
+    images = tuple(made.image for made in assembly.images)
+    whole = one_image(images)
+    if output is None and archive is None:
+        output = _default_output(root)
+    if output is not None:
+        layout.write(whole, output, name=tag)
+    if archive is not None:
+        oci_archive.write(whole, archive, name=tag)
+    loaded = docker.load(_loadable(images), tag=tag) if load else None
+    recorded = None
+    if store is not None and snapshot is not None:
+        recorded = _record(whole.digest, images, lock, snapshot)
+        store.add(recorded)
+    return BuildOutcome(
+        digest=whole.digest,
+        images=images,
+        output=output,
+        archive=archive,
+        loaded=loaded,
+        record=recorded,
+        layers_built=assembly.built,
+        layers_reused=assembly.reused,
+        seconds=time.monotonic() - started,
+        notes=(*notes, *assembly.notes),
+    )
+
+
+def one_image(images: Sequence[Image]) -> Image | ImageIndex:
+    """The image itself where there is one platform, else an index of all."""
+    if len(images) == 1:
+        return images[0]
+    return ImageIndex(raw=index_json(images), images=tuple(images))
+
+
+def _stale(project: Project, lock: Lock) -> list[str]:
+    now = {name: Digest.of(content) for name, content in project.inputs.items()}
+    moved = sorted(name for name in now.keys() | lock.inputs.keys() if now.get(name) != lock.inputs.get(name))
+    if not moved:
+        return []
+    return [
+        f"{', '.join(moved)} changed since the lock was made; the lock is built as it is (envfreeze lock)"
+    ]
+
+
+def _for_platform(lock: Lock, platform: Platform | None) -> Lock:
+    if platform is None:
+        return lock
+    targets = tuple(target for target in lock.targets if target.platform == platform)
+    if not targets:
+        locked = ", ".join(str(target.platform) for target in lock.targets)
+        raise UsageError(
+            f"the lock has no {platform}, only {locked}",
+            hint=f'add it to [image] platform = [..., "{platform}"] and run: envfreeze lock',
+        )
+    return replace(lock, targets=targets)
+
+
+def _default_output(root: Path) -> Path:
+    folder = root / OUTPUT.parent
+    try:
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise MachineError(
+            f"{folder} cannot be written: {error.strerror}", hint="choose another place with --output"
+        ) from error
+    return root / OUTPUT
+
+
+def _loadable(images: Sequence[Image]) -> Image:
+    from envfreeze.oci.platform import Platform  # noqa: PLC0415 - only where asked
+
+    here = Platform.host()
+    for image in images:
+        if image.platform == here:
+            return image
+    return images[0]
+
+
+def _record(digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot) -> Record:
+    return Record(
+        at=moment(),
+        engine=ENGINE,
+        engine_version=__version__,
+        writer=lock.writer,
+        digest=digest,
+        manifests=tuple(
+            RecordedImage(
+                platform=image.platform,
+                manifest=image.digest,
+                config=Digest.of(image.config),
+                layers=tuple(RecordedLayer(layer.digest, layer.diff_id) for layer in image.layers),
+            )
+            for image in images
+        ),
+        source=snapshot,
+    )
