@@ -7,6 +7,7 @@ entry from a package has checked its path with `check_path`; the layer writer ch
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WHITEOUT = ".wh."
+_PART = r"(?!\.\.?(?:/|\Z)|\.wh\.)[\x20-\x2e\x30-\x5b\x5d-\x7e]+"
+_FIT = re.compile(rf"{_PART}(?:/{_PART})*")
+"""What nearly every path looks like; the others are looked at more closely."""
 
 
 class Kind(enum.Enum):
@@ -131,6 +135,8 @@ def path_problem(path: str) -> str | None:
     absolute, with `.` or `..` or empty parts, NUL, backslash or a lone surrogate (not UTF-8), and names
     that begin with `.wh.`, since those delete files of a lower layer (image-spec, layer.md, "Whiteouts").
     """
+    if _FIT.fullmatch(path):
+        return None
     parts = path.split("/")
     problems = (
         (not path, "is empty"),
@@ -169,9 +175,10 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
     """
     found = {entry.path: entry for entry in entries}
     for path in list(found):
-        for parent in parents(path):
-            if parent not in found:
-                found[parent] = directory(parent)
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found[parent] = directory(parent)
+            parent = parent.rpartition("/")[0]
     for links in _hardlink_groups(found).values():
         first, *others = sorted(links, key=str.encode)
         source = next(found[path] for path in links if found[path].kind is Kind.FILE)

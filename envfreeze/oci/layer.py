@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import gzip, tar
-from envfreeze.oci.entry import Deflated, Entry, Kind, Plain, Stored, parents
+from envfreeze.oci.entry import Deflated, Entry, Kind, Plain, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,8 +76,8 @@ def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
             msg = f"{entry.path} is out of order"
             raise ValueError(msg)
         previous = path
-        above = parents(entry.path)
-        if above and above[-1] not in directories:
+        parent = entry.path.rpartition("/")[0]
+        if parent and parent not in directories:
             msg = f"the folder of {entry.path} is missing"
             raise ValueError(msg)
         if entry.kind is Kind.DIRECTORY:

@@ -168,18 +168,16 @@ def _data_start(view: memoryview, info: zipfile.ZipInfo, directory: int) -> int:
         raise UntrustedError(f"{name!r} is encrypted")
     if info.compress_type not in _METHODS:
         raise UntrustedError(f"{name!r} is compressed by method {info.compress_type}, not by DEFLATE")
-    extra = bytes(view[offset + _LOCAL.size + name_length :][:extra_length])
     if _ZIP64 in {compressed, size}:
+        extra = bytes(view[offset + _LOCAL.size + name_length :][:extra_length])
         size, compressed = _zip64_sizes(extra, size, compressed)
-    stated = (info.CRC, info.compress_size, info.file_size)
-    # With a data descriptor the local header may leave the three numbers to what follows the data.
-    deferred = bool(flags & _DESCRIPTOR)
-    agree = all(
-        here == there or (deferred and here == 0)
-        for here, there in zip((crc, compressed, size), stated, strict=True)
-    )
-    encoding = "utf-8" if info.flag_bits & _UTF8 else "cp437"
-    same_name = local_name == name.encode(encoding)
+    local = crc, compressed, size
+    stated = info.CRC, info.compress_size, info.file_size
+    agree = local == stated
+    if not agree and flags & _DESCRIPTOR:
+        # With a data descriptor the local header may leave the three numbers to what follows the data.
+        agree = all(here in {0, there} for here, there in zip(local, stated, strict=True))
+    same_name = local_name == name.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
     if signature != _LOCAL_SIGNATURE or not same_name or method != info.compress_type or not agree:
         raise UntrustedError(f"the local header of {name!r} disagrees with the central directory")
     return offset + _LOCAL.size + int(name_length) + int(extra_length)

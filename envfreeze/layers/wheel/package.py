@@ -164,9 +164,11 @@ class _Installation:
         self._rows[path] = row
 
     def _check_folders(self) -> None:
+        folders: set[str] = set()
         for path in self._paths:
             folder = path.rpartition("/")[0]
-            while len(folder) > len(self._scheme.prefix):
-                if folder in self._paths:
-                    raise UntrustedError(f"/{folder} would be both a file and a folder")
+            while folder and folder not in folders:
+                folders.add(folder)
                 folder = folder.rpartition("/")[0]
+        for path in sorted(folders & self._paths):
+            raise UntrustedError(f"/{path} would be both a file and a folder")

@@ -7,7 +7,7 @@ the interpreter or what makes the folder an environment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from envfreeze.errors import UntrustedError
 
@@ -19,16 +19,17 @@ class Scheme:
     Attributes:
         prefix: `opt/venv`.
         python_minor: `3.13`.
+        site_packages: where modules go.
 
     """
 
     prefix: str
     python_minor: str
+    site_packages: str = field(init=False)
 
-    @property
-    def site_packages(self) -> str:
-        """Where modules go."""
-        return f"{self.prefix}/lib/python{self.python_minor}/site-packages"
+    def __post_init__(self) -> None:
+        site_packages = f"{self.prefix}/lib/python{self.python_minor}/site-packages"
+        object.__setattr__(self, "site_packages", site_packages)
 
     @property
     def scripts(self) -> str:
@@ -85,6 +86,8 @@ class Scheme:
             UntrustedError: `name` would replace the interpreter or what makes the folder an environment.
 
         """
+        if path.startswith(self.site_packages):
+            return
         for reserved in self.reserved:
             if path == reserved or path.startswith(reserved + "/"):
                 raise UntrustedError(f"{name!r} would replace /{reserved}, which belongs to the environment")

@@ -1,0 +1,265 @@
+"""Measure what the project promises, each figure against a floor or a peer in the same run.
+
+    python tests/bench/run.py             # everything
+    python tests/bench/run.py help floor  # only these
+
+The torch GPU stack is locked and downloaded once (3 GB) into a cache of the benchmark's own, which is kept
+between runs: ENVFREEZE_BENCH_DIR, or a folder in the user's cache. Nothing here asserts: it prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ENVFREEZE = Path(sys.executable).with_name("envfreeze")
+UV = Path(sys.executable).with_name("uv")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "torch-gpu"
+DEFAULT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "envfreeze-bench"
+HOME = Path(os.environ.get("ENVFREEZE_BENCH_DIR", DEFAULT))
+WORKERS = os.cpu_count() or 1
+RUNS = 5
+
+
+def main(chosen: list[str]) -> None:
+    """Run the benchmarks asked for, or all."""
+    benchmarks = {"help": bench_help, "floor": bench_floor, "rebuild": bench_rebuild, "peer": bench_peer}
+    for name in chosen or benchmarks:
+        benchmarks[name]()
+
+
+def show(name: str, value: float, unit: str, promised: str = "") -> None:
+    """Print one figure."""
+    print(f"{name:<58} {value:>9.2f} {unit:<3} {promised}", flush=True)
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a command that must succeed and return what it prints."""
+    done = subprocess.run(
+        [str(part) for part in command], env=env, cwd=cwd, check=False, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed with {done.returncode}")
+    return done.stdout.strip()
+
+
+def timed(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> float:
+    """Seconds of wall time that a command takes."""
+    started = time.perf_counter()
+    run(*command, env=env, cwd=cwd)
+    return time.perf_counter() - started
+
+
+def bench_help() -> None:
+    """How long the command line takes to say what it can do."""
+    seconds = [timed(ENVFREEZE, "--help") for _ in range(RUNS + 1)][1:]
+    show("envfreeze --help, median", statistics.median(seconds), "s", "promised: under 0.3")
+
+
+def stack() -> tuple[Path, dict[str, str], list[Path]]:
+    """The locked torch project, the environment to run envfreeze in, and its wheels in the cache."""
+    project = HOME / "torch-gpu"
+    env = os.environ | {"ENVFREEZE_CACHE": str(HOME / "cache")}
+    if not (project / "envfreeze.lock").exists():
+        shutil.copytree(EXAMPLE, project, dirs_exist_ok=True)
+        run(ENVFREEZE, "lock", "--quiet", env=env, cwd=project)
+    run(ENVFREEZE, "build", "--quiet", "--no-record", env=env, cwd=project)
+    from envfreeze.locking import files
+    from envfreeze.store.cache import Cache
+
+    os.environ["ENVFREEZE_CACHE"] = env["ENVFREEZE_CACHE"]
+    lock = files.read(project)
+    cache = Cache.open()
+    wheels = [cache.find(wheel.digest) for wheel in lock.targets[0].wheels]
+    return project, env, [path for path in wheels if path is not None]
+
+
+def forget_layers(env: dict[str, str], project: Path) -> None:
+    """Drop every layer and every fact from the cache, and keep the downloads."""
+    from envfreeze.locking import files
+    from envfreeze.store.cache import Cache
+
+    cache = Cache.open(Path(env["ENVFREEZE_CACHE"]))
+    lock = files.read(project)
+    keep = {wheel.digest for target in lock.targets for wheel in target.wheels}
+    keep |= {deb.digest for target in lock.targets for deb in target.base.packages}
+    kept = {cache.find(digest) for digest in keep}
+    for path in (cache.root / "blobs").rglob("*"):
+        if path.is_file() and path not in kept:
+            path.unlink()
+    shutil.rmtree(cache.root / "facts", ignore_errors=True)
+    shutil.rmtree(project / ".envfreeze", ignore_errors=True)
+
+
+def floor(path: Path) -> int:
+    """What cannot be left out for one wheel: hash it, inflate every member, hash what comes out."""
+    import mmap
+
+    from isal import igzip_lib
+
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    hashlib.sha256(mapped)
+    view = memoryview(mapped)
+    content = hashlib.sha256()
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+    for info in infos:
+        at = info.header_offset + 26
+        start = (
+            at
+            + 4
+            + int.from_bytes(view[at : at + 2], "little")
+            + int.from_bytes(view[at + 2 : at + 4], "little")
+        )
+        data = view[start : start + info.compress_size]
+        if info.compress_type == zipfile.ZIP_STORED:
+            content.update(data)
+            total += len(data)
+            continue
+        inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
+        position = 0
+        while not inflater.eof:
+            piece = b""
+            if inflater.needs_input:
+                piece = data[position : position + (1 << 16)]
+                position += len(piece)
+            output = inflater.decompress(piece, 1 << 20)
+            content.update(output)
+            total += len(output)
+    return total
+
+
+class PeakMemory:
+    """The peak of a process's resident memory that is not a mapped file (RssAnon in /proc), in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.peak = 0
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.01):
+            with contextlib.suppress(OSError, ValueError, StopIteration):
+                lines = self._status.read_text().splitlines()
+                line = next(line for line in lines if line.startswith("RssAnon"))
+                self.peak = max(self.peak, int(line.split()[1]) * 1024)
+
+    def stop(self) -> int:
+        """Stop watching and return the peak."""
+        self._over.set()
+        self._thread.join()
+        return self.peak
+
+
+def bench_floor() -> None:
+    """Assemble the torch stack from its downloads, against the floor."""
+    project, env, wheels = stack()
+    by_size = sorted(wheels, key=lambda path: -path.stat().st_size)
+    show("wheels", len(wheels), "")
+    show("wheels", sum(path.stat().st_size for path in wheels) / 1e9, "GB")
+    ratios, peaks, floors, builds = [], [], [], []
+    for _ in range(3):
+        started = time.perf_counter()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            unpacked = sum(pool.map(floor, by_size))
+        floors.append(time.perf_counter() - started)
+        forget_layers(env, project)
+        command = [str(ENVFREEZE), "build", "--quiet", "--no-record", "--offline"]
+        started = time.perf_counter()
+        process = subprocess.Popen(command, env=env, cwd=project, stdout=subprocess.DEVNULL)
+        memory = PeakMemory(process.pid)
+        if process.wait():
+            sys.exit("the build failed")
+        builds.append(time.perf_counter() - started)
+        peaks.append(memory.stop())
+        ratios.append(builds[-1] / floors[-1])
+    show("unpacked", unpacked / 1e9, "GB")
+    show("floor: sha256, inflate, sha256 of the content, median", statistics.median(floors), "s")
+    show("envfreeze build from downloads alone, median", statistics.median(builds), "s")
+    show("ratio to the floor, median of the pairs", statistics.median(ratios), "x", "promised: at most 1.5")
+    show("peak resident memory without mapped files", max(peaks) / 1e6, "MB", "promised: at most 400")
+
+
+def bench_rebuild() -> None:
+    """Build again: nothing changed; and one small package changed."""
+    project, env, _ = stack()
+    build = (ENVFREEZE, "build", "--quiet", "--offline", "--no-record")
+    seconds = [timed(*build, env=env, cwd=project) for _ in range(RUNS)]
+    show("unchanged rebuild, median", statistics.median(seconds), "s", "promised: under 1.5")
+    changed = HOME / "torch-gpu-changed"
+    if not (changed / "envfreeze.lock").exists():
+        shutil.copytree(project, changed, ignore=shutil.ignore_patterns(".envfreeze"), dirs_exist_ok=True)
+        pyproject = changed / "pyproject.toml"
+        text = pyproject.read_text().replace(
+            "dependencies = [", 'dependencies = [\n    "typing-extensions<4.16",'
+        )
+        pyproject.write_text(text)
+        run(ENVFREEZE, "lock", "--quiet", env=env, cwd=changed)
+        run(ENVFREEZE, "build", "--quiet", "--no-record", env=env, cwd=changed)
+    seconds = []
+    for _ in range(RUNS):
+        forget_layers(env, changed)
+        run(*build[:2], "--quiet", "--no-record", env=env, cwd=project)
+        seconds.append(timed(*build, env=env, cwd=changed))
+    show(
+        "rebuild after one small package changed, median",
+        statistics.median(seconds),
+        "s",
+        "promised: under 3",
+    )
+
+
+def bench_peer() -> None:
+    """Assemble, against unpacking the same wheels with uv and compressing the result with gzip -6."""
+    project, env, _ = stack()
+    forget_layers(env, project)
+    ours = timed(ENVFREEZE, "build", "--quiet", "--no-record", "--offline", env=env, cwd=project)
+    from envfreeze.locking import files
+    from envfreeze.store.cache import Cache
+
+    links = HOME / "wheels"
+    shutil.rmtree(links, ignore_errors=True)
+    links.mkdir()
+    cache = Cache.open(Path(env["ENVFREEZE_CACHE"]))
+    for wheel in files.read(project).targets[0].wheels:
+        found = cache.find(wheel.digest)
+        if found is not None:
+            (links / wheel.filename).hardlink_to(found)
+    unpacked = HOME / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    python = files.read(project).targets[0].python
+    started = time.perf_counter()
+    run(
+        UV, "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-config", "--target", unpacked,
+        "--link-mode", "copy", "--cache-dir", HOME / "uv-cache", "--python-version", python,
+        "--python-platform", "x86_64-manylinux_2_40", *sorted(links.glob("*.whl")),
+    )  # fmt: skip
+    with (HOME / "peer.tar.gz").open("wb") as out:
+        tar = subprocess.Popen(["tar", "-C", str(unpacked), "-cf", "-", "."], stdout=subprocess.PIPE)
+        subprocess.run(["gzip", "-6"], stdin=tar.stdout, stdout=out, check=True)
+        tar.wait()
+    peer = time.perf_counter() - started
+    show("envfreeze build from downloads alone", ours, "s")
+    show("uv unpacks, tar and gzip -6 compress", peer, "s")
+    show("times faster", peer / ours, "x", "promised: at least 15")
+    for leftover in (unpacked, links, HOME / "uv-cache"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    (HOME / "peer.tar.gz").unlink()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

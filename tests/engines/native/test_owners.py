@@ -1,0 +1,54 @@
+"""Two packages that want one path."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from envfreeze.engines.native.owners import conflicts, listing, merge
+from envfreeze.errors import UntrustedError
+from envfreeze.oci.entry import Deflated, Entry, Kind, directory, file, symlink
+
+
+def spliced(path, content):
+    return Entry(path, Kind.FILE, 0o644, content=Deflated(memoryview(b""), len(content), zlib.crc32(content)))
+
+
+def test_identical_content_under_one_path_is_fine():
+    layers = [
+        listing("a", [file("x/__init__.py", b"same")]),
+        listing("b", [spliced("x/__init__.py", b"same")]),
+    ]
+    assert conflicts(layers) == ()
+
+
+def test_different_content_is_reported_with_both_owners():
+    layers = [
+        listing("a", [file("x", b"1"), file("y", b"1")]),
+        listing("b", [file("x", b"2"), file("y", b"2")]),
+    ]
+    assert conflicts(layers) == ("b overwrites 2 of the files of a: /x and 1 more",)
+
+
+def test_a_path_through_another_packages_link_is_refused():
+    layers = [listing("a", [symlink("opt/link", "/etc")]), listing("b", [file("opt/link/passwd", b"")])]
+    with pytest.raises(UntrustedError, match="b installs /opt/link/passwd through the link /opt/link of a"):
+        conflicts(layers)
+
+
+def test_a_path_below_another_packages_file_is_refused():
+    layers = [listing("b", [file("opt/x/y", b"")]), listing("a", [file("opt/x", b"")])]
+    with pytest.raises(UntrustedError, match="through the file /opt/x of a"):
+        conflicts(layers)
+
+
+def test_in_a_shared_layer_the_later_file_and_the_first_directory_win():
+    merged = merge(
+        [
+            ("a", [directory("d", mode=0o700), file("d/x", b"a")]),
+            ("b", [directory("d", mode=0o755), file("d/x", b"b")]),
+        ]
+    )
+    assert merged["d"].mode == 0o700
+    assert merged["d/x"] == file("d/x", b"b")

@@ -1,0 +1,87 @@
+"""The plan of layers: a change of one package is a change of one layer."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envfreeze.digest import Digest
+from envfreeze.layers.plan import DEB_BUCKETS, LARGE, MOST_LARGE_WHEELS, WHEEL_BUCKETS, plan
+from envfreeze.locking.model import AptBase, Deb, Target, Wheel
+from envfreeze.oci.platform import Platform
+
+OVERLAY_LIMIT = 127
+
+
+def target(debs, wheels):
+    packages = tuple(
+        Deb(name, "1", "amd64", f"pool/{name}.deb", Digest.of(name.encode()), size, "debian")
+        for name, size in sorted(debs.items())
+    )
+    base = AptBase("apt:debian/trixie", (), (), packages)
+    locked = tuple(
+        Wheel(name, "1", f"{name}-1-py3-none-any.whl", Digest.of(name.encode()), size, "")
+        for name, size in sorted(wheels.items())
+    )
+    return Target(Platform.parse("linux/amd64"), "3.13.5", "2.41", "manylinux_2_40", base, locked)
+
+
+names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)
+sizes = st.one_of(st.integers(0, LARGE - 1), st.integers(LARGE, 1 << 30))
+packages = st.dictionaries(names, sizes, max_size=120)
+
+
+@given(packages, packages)
+def test_every_package_is_in_exactly_one_layer(debs, wheels):
+    layers = plan(target(debs, wheels))
+    for kind, expected in (("debs", debs), ("wheels", wheels)):
+        planned = [name for layer in layers if layer.kind == kind for name in layer.packages]
+        assert sorted(planned) == sorted(expected)
+
+
+@given(packages, packages)
+def test_layers_have_unique_names_and_stay_below_the_limit_of_overlay(debs, wheels):
+    layers = plan(target(debs, wheels))
+    assert len({layer.name for layer in layers}) == len(layers)
+    assert len(layers) < OVERLAY_LIMIT - 10
+
+
+@given(packages, names)
+def test_a_small_package_that_comes_changes_one_layer(wheels, name):
+    before = set(plan(target({}, {other: size for other, size in wheels.items() if other != name})))
+    after = set(plan(target({}, {**wheels, name: 10})))
+    assert len(after - before) == 1
+    assert len(before - after) <= 1
+
+
+@given(packages)
+def test_the_order_is_os_then_system_then_wheels_then_environment(wheels):
+    kinds = [layer.kind for layer in plan(target({"a": 1, "b": LARGE}, wheels))]
+    order = ["debs", "system", "wheels", "environment"]
+    assert kinds == sorted(kinds, key=order.index)
+
+
+def test_a_large_package_has_a_layer_of_its_own():
+    layers = plan(target({}, {"torch": LARGE, "six": LARGE - 1}))
+    assert [layer.packages for layer in layers if layer.name == "wheel-torch"] == [("torch",)]
+
+
+def test_only_so_many_large_packages_have_layers_of_their_own():
+    many = {f"package-{number}": LARGE + number for number in range(MOST_LARGE_WHEELS + 30)}
+    layers = [layer for layer in plan(target({}, many)) if layer.kind == "wheels"]
+    assert sum(layer.name.startswith("wheel-") for layer in layers) == MOST_LARGE_WHEELS
+    assert len(layers) <= MOST_LARGE_WHEELS + WHEEL_BUCKETS
+
+
+def test_buckets_are_part_of_writer_version_1():
+    # Golden: another bucket for a package is another image for everyone who has it.
+    small = dict.fromkeys(("numpy", "six", "torch", "typing-extensions"), 1)
+    layers = plan(target({"bash": 1, "perl-base": 1}, small))
+    assert {layer.name: layer.packages for layer in layers if layer.packages} == {
+        "debs-02": ("bash", "perl-base"),
+        "wheels-04": ("typing-extensions",),
+        "wheels-06": ("six",),
+        "wheels-09": ("torch",),
+        "wheels-10": ("numpy",),
+    }
+    assert (DEB_BUCKETS, WHEEL_BUCKETS) == (8, 16)
