@@ -1,0 +1,63 @@
+"""Changing references so that nobody's change is lost, however many change them at once."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from envfreeze.errors import MachineError
+from envfreeze.records.git import GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envfreeze.records.git import Git, Repository
+
+PATIENCE = 60.0
+"""For how many seconds others may win before we give up. One change takes some 50 ms."""
+
+_HOPELESS = ("Permission denied", "Read-only file system", "No space left", "Disk quota exceeded")
+
+
+def change(
+    repository: Repository, reference: str, make: Callable[[str | None], str], *, patience: float = PATIENCE
+) -> None:
+    """Point a reference at what `make` makes of the object it points at, by compare-and-swap.
+
+    Args:
+        repository: whose reference it is.
+        reference: its full name.
+        make: from the id of the present object (None: there is no such reference) to that of the new one.
+            Called again, with the newer object, each time somebody else was faster.
+        patience: seconds.
+
+    Raises:
+        MachineError: others won for too long, or git cannot write.
+
+    """
+    deadline = time.monotonic() + patience
+    pause = 0.01
+    while True:
+        old = repository.resolve(reference)
+        new = make(old)
+        refusal = None if new == old else _swap(repository.git, reference, new, old)
+        if refusal is None:
+            return
+        if any(words in refusal.stderr for words in _HOPELESS):
+            raise refusal
+        if time.monotonic() > deadline:
+            raise MachineError(
+                f"{reference} could not be changed for {patience:.0f} seconds: {refusal.message}",
+                hint="if no other git is at work, a killed one has left its .lock file behind: remove it",
+            )
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - so that those who clashed do not clash again
+        pause = min(2 * pause, 0.5)
+
+
+def _swap(git: Git, reference: str, new: str, old: str | None) -> GitError | None:
+    try:
+        git.run("update-ref", "-m", "envfreeze", reference, new, old or "")
+    except GitError as error:
+        return error
+    return None
