@@ -40,6 +40,14 @@ class Platform:
         os, architecture = text.split("/")
         return cls(os, architecture)
 
+    @classmethod
+    def host(cls) -> Platform:
+        """The platform of this machine, for what runs here; never for what is locked."""
+        import platform  # noqa: PLC0415 - only where something is to run here
+
+        machines = {machine: architecture for architecture, machine in cls._MACHINES.items()}
+        return cls("linux", machines.get(platform.machine(), platform.machine()))
+
     @property
     def slug(self) -> str:
         """The platform as part of a file name: `linux-amd64`."""

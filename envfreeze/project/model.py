@@ -73,14 +73,16 @@ class PipSettings:
     """`[pip]`.
 
     Attributes:
-        requirements: requirements files relative to the project; empty where `dependencies` are used.
-        dependencies: PEP 508 requirements taken from `[project.dependencies]`, extras and groups too.
+        requirements: requirements files relative to the project.
+        dependencies: PEP 508 requirements taken from pyproject.toml: `[project.dependencies]` where there are
+            no `requirements`, and those of `extras` and `groups`. Both may be empty.
         extras: extras of the project to include.
         groups: dependency groups (PEP 735) to include.
         constraints: constraints files relative to the project.
-        index_url: the index; None: uv's default, or what UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL say.
-        extra_index_urls: further indexes.
-        find_links: folders or URLs of wheels.
+        index_url: the index, which may hold a password; None: uv's default, or what UV_DEFAULT_INDEX,
+            UV_INDEX_URL or PIP_INDEX_URL say.
+        extra_index_urls: further indexes, which may hold passwords.
+        find_links: folders (relative to the project) or URLs of wheels, which may hold passwords.
         exclude_newer: no file uploaded after this moment.
 
     """
@@ -90,9 +92,9 @@ class PipSettings:
     extras: tuple[str, ...]
     groups: tuple[str, ...]
     constraints: tuple[str, ...]
-    index_url: str | None
-    extra_index_urls: tuple[str, ...]
-    find_links: tuple[str, ...]
+    index_url: str | None = field(repr=False)
+    extra_index_urls: tuple[str, ...] = field(repr=False)
+    find_links: tuple[str, ...] = field(repr=False)
     exclude_newer: datetime | None
 
 
@@ -137,6 +139,8 @@ class Project:
             keys; not whole pyproject.toml but its used keys), relative POSIX path to content. What is not
             a file stands under a name in angle brackets, like `<configuration>`: canonical JSON of the
             effective keys that shape the resolution or the image.
+        requires_python: `[project] requires-python`, a PEP 440 specifier that the image's Python has to meet;
+            None: not said.
 
     """
 
@@ -149,3 +153,4 @@ class Project:
     entropy: EntropySettings
     record: RecordSettings
     inputs: Mapping[str, bytes] = field(repr=False)
+    requires_python: str | None = None

@@ -113,7 +113,7 @@ def build(
     for note in notes:
         progress.warn(note)
     lock = _for_platform(lock, platform)
-    store = open_store(root) if record else None
+    store = open_store(root, progress=progress) if record else None
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     assembly = native.assemble(

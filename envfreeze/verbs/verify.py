@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.compare.images import compare, compare_record
-from envfreeze.compare.model import Level, Verdict
+from envfreeze.compare.model import Finding, Level, Verdict
 from envfreeze.engines import native
 from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.locking import files
@@ -84,12 +84,12 @@ def verify(
     """
     started = time.monotonic()
     cache = cache or Cache.open()
-    store = open_store(root)
+    store = open_store(root, progress=progress)
     found = store.find(digest)
     if not found:
         raise UsageError(
             f"no record of {digest} in {root}",
-            hint="records made elsewhere: git fetch origin refs/notes/envfreeze:refs/notes/envfreeze",
+            hint=f"records made elsewhere: {store.fetch_hint}" if store.fetch_hint else "",
         )
     recorded = found[0]
     if recorded.writer > WRITER:
@@ -155,7 +155,7 @@ def _verdict(recorded: Record, rebuilt: Sequence[Image], originals: dict[Digest,
     if whole.digest == recorded.digest:
         return Verdict(Level.IDENTICAL, recorded.digest, whole.digest, ())
     by_platform = {image.platform: image for image in rebuilt}
-    findings = []
+    findings: list[Finding] = []
     for image in recorded.manifests:
         ours = by_platform[image.platform]
         if ours.digest == image.manifest:

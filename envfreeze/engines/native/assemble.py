@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envfreeze.engines.native import known, owners
 from envfreeze.engines.native.artifacts import debs_of, obtain, wheels_of
@@ -25,6 +25,7 @@ from envfreeze.layers.system import system_entries
 from envfreeze.layers.wheel import dist_info_name, open_wheel
 from envfreeze.layers.wheel.scheme import Scheme
 from envfreeze.locking.model import PREFIX, LayerSeal
+from envfreeze.oci import media
 from envfreeze.oci.entry import Entry, in_order
 from envfreeze.oci.image import FileLayer, ImageValue
 from envfreeze.oci.layer import write_layer
@@ -192,7 +193,8 @@ class _TargetAssembly:
                 layer.name: pool.submit(self._layer, layer, opened, files, task) for layer in largest_first
             }
             try:
-                done, _ = wait([*opened.values(), *futures.values()], return_when=FIRST_EXCEPTION)
+                everything: list[Future[Any]] = [*opened.values(), *futures.values()]
+                done, _ = wait(everything, return_when=FIRST_EXCEPTION)
                 self._raise_first(done)
             except BaseException:
                 self._stop.set()
@@ -201,7 +203,7 @@ class _TargetAssembly:
             return {name: future.result() for name, future in futures.items()}
 
     @staticmethod
-    def _raise_first(done: Iterable[Future[object]]) -> None:
+    def _raise_first(done: Iterable[Future[Any]]) -> None:
         errors = [error for future in done if (error := future.exception()) is not None]
         for error in errors:
             if not isinstance(error, _Cancelled):
@@ -310,4 +312,4 @@ class _TargetAssembly:
                 f"layer {seal.digest} vanished from the cache while it was in use",
                 hint="build again; do not prune the cache by hand during a build",
             )
-        return FileLayer(digest=seal.digest, diff_id=seal.diff_id, size=seal.size, path=path)
+        return FileLayer(seal.digest, seal.diff_id, seal.size, media.LAYER_GZIP, path)

@@ -3,7 +3,7 @@
 Nothing from a package is ever executed. `docs/formats/os-layers.md` states every rule that shapes bytes.
 """
 
-from envfreeze.layers.deb.package import DebPackage, open_deb
+from envfreeze.layers.deb.package import DebPackage, open_deb, read_control
 from envfreeze.layers.deb.scripts.review import review
 
-__all__ = ["DebPackage", "open_deb", "review"]
+__all__ = ["DebPackage", "open_deb", "read_control", "review"]

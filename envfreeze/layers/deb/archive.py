@@ -5,13 +5,13 @@ Nothing here knows what is in the members. Every violation is an `UntrustedError
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterator
 
 _MAGIC = b"!<arch>\n"

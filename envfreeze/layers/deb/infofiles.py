@@ -20,7 +20,7 @@ FOLDER = "var/lib/dpkg/info"
 _SCRIPTS = frozenset({"preinst", "postinst", "prerm", "postrm", "config"})
 
 
-def base_name(name: str, architecture: str, multi_arch: str) -> str:
+def base_name(name: str, architecture: str, multi_arch: str | None) -> str:
     """Give the name that a package's info files have: `libc6:amd64` for one that is `Multi-Arch: same`."""
     return f"{name}:{architecture}" if multi_arch == "same" else name
 
@@ -56,6 +56,13 @@ def conffile_paths(control: Mapping[str, bytes]) -> tuple[str, ...]:
     """
     lines = control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines()
     return tuple(line.rstrip() for line in lines if line.startswith("/"))
+
+
+def removed_conffiles(control: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Give the configuration files that a package once had: lines `remove-on-upgrade /etc/x`."""
+    lines = control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines()
+    flagged = (line.partition(" ") for line in lines if line.startswith("remove-on-upgrade "))
+    return tuple(path.strip() for _, _, path in flagged)
 
 
 def md5(entry: Entry) -> str:

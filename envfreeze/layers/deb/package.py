@@ -56,8 +56,7 @@ class DebPackage:
     @property
     def base(self) -> str:
         """The name of its info files: `libc6:amd64`, `bash`."""
-        stanza = self.stanza
-        return base_name(self.deb.name, self.deb.architecture, stanza.get("Multi-Arch", ""))
+        return base_name(self.deb.name, self.deb.architecture, self.stanza.get("Multi-Arch"))
 
 
 @contextlib.contextmanager
@@ -113,6 +112,28 @@ def open_deb(path: Path, deb: Deb, scratch: Path) -> Iterator[DebPackage]:
         yield package
 
 
+def read_control(path: Path, deb: Deb) -> Mapping[str, bytes]:
+    """Read the control files of a .deb alone, which is cheap: its content is not inflated.
+
+    Raises:
+        UntrustedError: as `open_deb`.
+        MachineError: the file cannot be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            raw = _mapped(file, deb)
+    except OSError as problem:
+        _machine(problem, path)
+    if _digest(raw) != deb.digest:
+        raise UntrustedError(
+            f"the Debian package {deb.name} {deb.version} in {path} is not the locked one: "
+            f"its sha256 is not {deb.digest}",
+            hint="remove the damaged file with envfreeze cache verify and lock again",
+        )
+    return _control(take_apart(raw, deb.name), deb)
+
+
 def _mapped(file: BinaryIO, deb: Deb) -> mmap.mmap:
     file.flush()
     if file.seek(0, io.SEEK_END) == 0:
@@ -141,8 +162,7 @@ def _fill(file: BinaryIO, outer: Outer, deb: Deb) -> None:
     pieces = inflate(
         outer.chunks(member), suffix, package=deb.name, member=member.name, compressed=member.size
     )
-    for piece in pieces:
-        file.write(piece)
+    file.writelines(pieces)
 
 
 def _control(outer: Outer, deb: Deb) -> dict[str, bytes]:
@@ -177,7 +197,9 @@ def _check_identity(control: Mapping[str, bytes], deb: Deb) -> None:
     try:
         stanza = Stanza.parse(control["control"])
     except ValueError as problem:
-        raise UntrustedError(f"the Debian package {deb.name} has a broken control file: {problem}") from problem
+        raise UntrustedError(
+            f"the Debian package {deb.name} has a broken control file: {problem}"
+        ) from problem
     for key, locked in (("Package", deb.name), ("Version", deb.version), ("Architecture", deb.architecture)):
         if stanza.get(key) != locked:
             raise UntrustedError(

@@ -29,7 +29,7 @@ class Stanza:
         """Read the one stanza of a control file.
 
         Raises:
-            ValueError: it is not UTF-8, holds more than one stanza, a line that is no field, or a field twice.
+            ValueError: it is not UTF-8, holds a line that is no field, or a field twice.
 
         """
         fields: dict[str, list[str]] = {}
@@ -39,9 +39,9 @@ class Stanza:
             if line[:1] in {" ", "\t"}:
                 if last is None:
                     raise ValueError("it begins with a continuation line")
-                last.append(line.rstrip())
+                last.append(line)
                 continue
-            match = _FIELD.fullmatch(line.rstrip())
+            match = _FIELD.fullmatch(line)
             if match is None:
                 raise ValueError(f"{line[:40]!r} is no field")
             if match[1].lower() in {name.lower() for name in fields}:
@@ -49,10 +49,10 @@ class Stanza:
             last = fields[match[1]] = [match[2]]
         return cls(tuple((name, "\n".join(lines)) for name, lines in fields.items()))
 
-    def get(self, name: str, default: str | None = None) -> str | None:
+    def get(self, name: str) -> str | None:
         """Give a field's value; names are compared without regard to case."""
         wanted = name.lower()
-        return next((value for key, value in self.fields if key.lower() == wanted), default)
+        return next((value for key, value in self.fields if key.lower() == wanted), None)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self.fields)

@@ -42,7 +42,9 @@ def alternative(command: Command) -> Alternative | None:
         return None
     groups = list(_groups(arguments))
     installs = [values for option, values in groups if option == "--install"]
-    slaves = [(values[0], values[1], values[2]) for option, values in groups if option in {"--slave", "--follower"}]
+    slaves = [
+        (values[0], values[1], values[2]) for option, values in groups if option in {"--slave", "--follower"}
+    ]
     if len(installs) != 1:
         return None
     link, name, path, priority = installs[0]

@@ -34,14 +34,14 @@ def compare_versions(arguments: Sequence[str | None]) -> bool | None:
 def holds(arguments: Sequence[str | None]) -> bool | None:
     """Decide `test ARGUMENTS` (POSIX, XCU test), and the common `-a` and `-o`."""
     words = list(arguments)
-    for operator in ("-o", "-a"):
-        if operator in words and len(words) > len(("a", "=", "b")):
-            place = words.index(operator)
-            left, right = holds(words[:place]), holds(words[place + 1 :])
-            decisive = operator == "-o"
-            if left is decisive or right is decisive:
+    for joint in ("-o", "-a"):
+        if joint in words and len(words) > len(("a", "=", "b")):
+            place = words.index(joint)
+            truths = {holds(words[:place]), holds(words[place + 1 :])}
+            decisive = joint == "-o"
+            if decisive in truths:
                 return decisive
-            return None if left is None or right is None else not decisive
+            return None if None in truths else not decisive
     if words[:1] == ["!"]:
         inner = holds(words[1:])
         return None if inner is None else not inner

@@ -3,17 +3,94 @@
 from __future__ import annotations
 
 QUERIES = frozenset(
-    """
-    . : [ [[ awk basename break cat cd cmp command comm continue cut date dirname dpkg-architecture
-    dpkg-query dpkg-realpath echo egrep env expr false fgrep file find getent getopts grep gunzip hash head
-    hostname id ischroot join ldd ls md5sum mktemp mountpoint nl od paste pidof printenv printf ps
-    pwd readlink realpath rev runlevel sed seq sha256sum sleep sort stat stty sync tail test tput tr trap true
-    tty type ulimit umask uname uniq wait wc which whoami xargs zcat
-    """.split()
+    [
+        ".",
+        ":",
+        "[",
+        "[[",
+        "awk",
+        "basename",
+        "break",
+        "cat",
+        "cd",
+        "cmp",
+        "command",
+        "comm",
+        "continue",
+        "cut",
+        "date",
+        "dirname",
+        "dpkg-architecture",
+        "dpkg-query",
+        "dpkg-realpath",
+        "echo",
+        "egrep",
+        "env",
+        "expr",
+        "false",
+        "fgrep",
+        "file",
+        "find",
+        "getent",
+        "getopts",
+        "grep",
+        "gunzip",
+        "hash",
+        "head",
+        "hostname",
+        "id",
+        "ischroot",
+        "join",
+        "ldd",
+        "ls",
+        "md5sum",
+        "mktemp",
+        "mountpoint",
+        "nl",
+        "od",
+        "paste",
+        "pidof",
+        "printenv",
+        "printf",
+        "ps",
+        "pwd",
+        "readlink",
+        "realpath",
+        "rev",
+        "runlevel",
+        "sed",
+        "seq",
+        "sha256sum",
+        "sleep",
+        "sort",
+        "stat",
+        "stty",
+        "sync",
+        "tail",
+        "test",
+        "tput",
+        "tr",
+        "trap",
+        "true",
+        "tty",
+        "type",
+        "ulimit",
+        "umask",
+        "uname",
+        "uniq",
+        "wait",
+        "wc",
+        "which",
+        "whoami",
+        "xargs",
+        "zcat",
+    ]
 )
 """They look, compute and print; where they can write (`sed -i`, `find -delete`), `review` looks closer."""
 
-DEBCONF = frozenset({"db_version", "db_capb", "db_get", "db_set", "db_input", "db_go", "db_stop", "db_fset"}) | {
+DEBCONF = frozenset(
+    {"db_version", "db_capb", "db_get", "db_set", "db_input", "db_go", "db_stop", "db_fset"}
+) | {
     "db_subst",
     "db_reset",
     "db_register",
@@ -31,16 +108,32 @@ DEBCONF = frozenset({"db_version", "db_capb", "db_get", "db_set", "db_input", "d
 """Questions to a person; the packages' defaults hold."""
 
 SERVICES = frozenset(
-    """
-    chkconfig deb-systemd-helper deb-systemd-invoke initctl invoke-rc.d kill killall service start-stop-daemon
-    systemctl systemd-tmpfiles telinit udevadm update-rc.d
-    """.split()
+    [
+        "chkconfig",
+        "deb-systemd-helper",
+        "deb-systemd-invoke",
+        "initctl",
+        "invoke-rc.d",
+        "kill",
+        "killall",
+        "service",
+        "start-stop-daemon",
+        "systemctl",
+        "systemd-tmpfiles",
+        "telinit",
+        "udevadm",
+        "update-rc.d",
+    ]
 )
 """They speak to an init system, and a container has none."""
 
-CACHES = frozenset({"ldconfig", "py3clean", "py3compile", "pyclean", "pycompile", "python3", "update-menus"}) | {
-    "update-python-modules",
+CACHES = frozenset(
+    {"ldconfig", "py3clean", "py3compile", "pyclean", "pycompile", "python3", "update-menus"}
+) | {
+    "gtk-update-icon-cache",
     "update-binfmts",
+    "update-icon-caches",
+    "update-python-modules",
 }
 """What they make is only a cache that is not needed, or byte code, which is off by design."""
 
@@ -68,9 +161,19 @@ SECTIONS = {
 """debhelper's tool -> why the section that it adds to a script is of no consequence."""
 
 GRAVE = frozenset(
-    """
-    addgroup adduser delgroup deluser dpkg-divert dpkg-statoverride groupadd groupmod setcap systemd-sysusers
-    useradd usermod
-    """.split()
+    [
+        "addgroup",
+        "adduser",
+        "delgroup",
+        "deluser",
+        "dpkg-divert",
+        "dpkg-statoverride",
+        "groupadd",
+        "groupmod",
+        "setcap",
+        "systemd-sysusers",
+        "useradd",
+        "usermod",
+    ]
 )
 """Never passed over in silence, wherever in a script they stand."""

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from envfreeze.layers.deb.scripts import harmless
 from envfreeze.layers.deb.scripts.alternatives import alternative
 from envfreeze.layers.deb.scripts.covered import reason
-from envfreeze.layers.deb.scripts.shell import ShellSyntaxError
+from envfreeze.layers.deb.scripts.words import ShellSyntaxError
 from envfreeze.layers.deb.scripts.trace import ARGUMENTS, Command, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
 _SECTION = re.compile(
     r"^# Automatically added by (\w+)[^\n]*\n.*?^# End automatically added section$", re.MULTILINE | re.DOTALL
 )
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 _SHELLS = re.compile(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da|)sh\b")
-_GRAVE_WORD = re.compile(rf"(?<![\w./=-])(?:/\S*/)?({'|'.join(map(re.escape, sorted(harmless.GRAVE)))})(?![\w.=-])")
+_GRAVE_WORD = re.compile(
+    rf"(?<![\w./=-])(?:/\S*/)?({'|'.join(map(re.escape, sorted(harmless.GRAVE)))})(?![\w.=-])"
+)
 _SINKS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/console"})
 _LIBC_LOADER_FILES = ("/etc/ld.so.conf.d/libc.conf", "-linux-gnu.conf")
 _SHOWN = 3
@@ -56,14 +58,23 @@ def _script(content: bytes, kind: str, name: str) -> list[str]:
     except (ShellSyntaxError, UnicodeDecodeError) as problem:
         return [f"{name}: its {kind} cannot be read ({problem}), and is not run"]
     sentences = []
-    done = list(dict.fromkeys(_effects(commands)))
+    done = [*dict.fromkeys(effect for command in commands for effect in _effects(command))]
+    grave = [
+        *dict.fromkeys(
+            effect for command in commands if command.name in harmless.GRAVE for effect in _effects(command)
+        )
+    ]
     if done:
-        plural = "which are not done" if len(done) > 1 else "which is not done"
-        sentences.append(f"{name}: its {kind} would {_listed(done)}, {plural}")
+        others = [effect for effect in done if effect not in grave]
+        listed = _listed([*grave, *others], at_least=len(grave))
+        sentences.append(
+            f"{name}: its {kind} would {listed}, which {'are' if len(done) > 1 else 'is'} not done"
+        )
     reached = {command.name for command in commands}
     unseen = sorted(set(_GRAVE_WORD.findall(_COMMENT.sub("", text))) - reached)
     if unseen:
-        sentences.append(f"{name}: its {kind} mentions {_listed(unseen)}, though not for a fresh installation")
+        listed = _listed(unseen, at_least=len(unseen))
+        sentences.append(f"{name}: its {kind} mentions {listed}, though not for a fresh installation")
     return sentences
 
 
@@ -71,16 +82,15 @@ def _kept_section(match: re.Match[str]) -> str:
     return "" if match[1] in harmless.SECTIONS else match[0]
 
 
-def _effects(commands: Iterable[Command]) -> Iterable[str]:
-    for command in commands:
-        if not _is_harmless(command):
-            text = command.text if len(command.text) <= _LONGEST else command.text[: _LONGEST - 1] + "…"
-            yield f"run `{' '.join(text.split())}`"
-        for path in command.writes:
-            if path is None:
-                yield "write a file whose name it computes"
-            elif path not in _SINKS and not path.startswith("/tmp/"):  # noqa: S108 - a script's, not ours
-                yield f"write {path}"
+def _effects(command: Command) -> Iterator[str]:
+    if not _is_harmless(command):
+        text = " ".join(command.text.split())
+        yield f"run `{text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}`"
+    for path in command.writes:
+        if path is None:
+            yield "write a file whose name it computes"
+        elif path not in _SINKS and not path.startswith("/tmp/"):  # noqa: S108 - a script's, not ours
+            yield f"write {path}"
 
 
 def _is_harmless(command: Command) -> bool:  # noqa: PLR0911 - one line for each kind
@@ -129,8 +139,9 @@ def _loader(control: Mapping[str, bytes], name: str) -> list[str]:
     return [f"{name}: {path} names library folders, and no ld.so.cache is made from it" for path in found]
 
 
-def _listed(texts: list[str]) -> str:
-    shown = texts[:_SHOWN]
-    if len(texts) > _SHOWN:
-        shown.append(f"{len(texts) - _SHOWN} more")
+def _listed(texts: list[str], *, at_least: int = 0) -> str:
+    """Join texts with commas and `and`; the first three, or as many as must be named, and a count."""
+    shown = texts[: max(_SHOWN, at_least)]
+    if len(texts) > len(shown):
+        shown = [*shown, f"{len(texts) - len(shown)} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

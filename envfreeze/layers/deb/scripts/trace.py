@@ -13,7 +13,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from envfreeze.layers.deb.scripts import shell
+from envfreeze.layers.deb.scripts import shell, words
 from envfreeze.layers.deb.scripts.conditions import compare_versions, holds
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def trace(script: str, kind: str) -> tuple[Command, ...]:
         kind: `preinst` or `postinst`.
 
     Raises:
-        shell.ShellSyntaxError: the script is not understood.
+        words.ShellSyntaxError: the script is not understood.
 
     """
     follower = _Follower(list(ARGUMENTS[kind]), {"DPKG_ROOT": "", "DPKG_MAINTSCRIPT_NAME": kind})
@@ -82,10 +82,10 @@ class _Follower:
     depth: int = 0
     steps: int = 0
 
-    def follow(self, node: shell.Node) -> Truth:  # noqa: C901, PLR0911, PLR0912 - one arm for each kind of node
+    def follow(self, node: shell.Node) -> Truth:  # noqa: C901, PLR0911 - one arm for each kind of node
         self.steps += 1
         if self.steps > _STEPS:
-            raise shell.ShellSyntaxError("it does not come to an end")
+            raise words.ShellSyntaxError("it does not come to an end")
         match node:
             case shell.Simple():
                 return self._simple(node)
@@ -179,7 +179,7 @@ class _Follower:
                 stack.enter_context(self._perhaps())
             return True if certain else None
 
-    def _case(self, word: shell.Word, branches: Sequence[tuple[tuple[shell.Word, ...], shell.Node]]) -> Truth:
+    def _case(self, word: words.Word, branches: Sequence[tuple[tuple[words.Word, ...], shell.Node]]) -> Truth:
         value = self._one(word)
         with contextlib.ExitStack() as stack:
             for patterns, body in branches:
@@ -194,11 +194,11 @@ class _Follower:
                     stack.enter_context(self._perhaps())
         return None
 
-    def _for(self, name: str, words: Sequence[shell.Word] | None, body: shell.Node) -> None:
+    def _for(self, name: str, words: Sequence[words.Word] | None, body: shell.Node) -> None:
         values: list[str | None] = list(self.positional) if words is None else []
         for word in words or ():
             globbed = any(
-                isinstance(part, shell.Literal) and not part.quoted and set(part.text) & set("*?[")
+                isinstance(part, words.Literal) and not part.quoted and set(part.text) & set("*?[")
                 for part in word.parts
             )
             values.extend([None] if globbed else self._fields(word))
@@ -307,15 +307,15 @@ class _Follower:
             self.positional, self.uncertain = positional, uncertain
 
     def _note(
-        self, name: str, arguments: tuple[str | None, ...], text: str, writes: Sequence[shell.Word]
+        self, name: str, arguments: tuple[str | None, ...], text: str, writes: Sequence[words.Word]
     ) -> None:
         files = tuple(self._one(word) for word in writes)
         self.commands.append(Command(name, arguments, text, files))
 
-    def _substitutes(self, word: shell.Word) -> bool:
-        return any(isinstance(part, shell.Substitution) for part in word.parts)
+    def _substitutes(self, word: words.Word) -> bool:
+        return any(isinstance(part, words.Substitution) for part in word.parts)
 
-    def _shown(self, words: Sequence[shell.Word]) -> str:
+    def _shown(self, words: Sequence[words.Word]) -> str:
         shown: list[str] = []
         for word in words:
             texts = []
@@ -325,37 +325,40 @@ class _Follower:
             shown.append("".join(texts))
         return " ".join(shown)
 
-    def _one(self, word: shell.Word) -> str | None:
+    def _one(self, word: words.Word) -> str | None:
         """Expand a word to one value, None where it is not known."""
         values = [self._value(part) for part in word.parts]
         return None if None in values else "".join(value for value in values if value is not None)
 
-    def _fields(self, word: shell.Word) -> list[str | None]:
+    def _fields(self, word: words.Word) -> list[str | None]:
         """Expand a word to the fields that it becomes."""
         if len(word.parts) >= 1 and any(
-            isinstance(part, shell.Parameter) and part.name == "@" and not part.operator for part in word.parts
+            isinstance(part, words.Parameter) and part.name == "@" and not part.operator
+            for part in word.parts
         ):
             return list(self.positional)
         value = self._one(word)
         if value is None:
             return [None]
-        quoted = any(not isinstance(part, shell.Substitution) and part.quoted for part in word.parts)
-        if quoted or all(isinstance(part, shell.Literal) for part in word.parts):
+        quoted = any(not isinstance(part, words.Substitution) and part.quoted for part in word.parts)
+        if quoted or all(isinstance(part, words.Literal) for part in word.parts):
             return [value]
         return list(value.split())
 
-    def _value(self, part: shell.Literal | shell.Parameter | shell.Substitution, *, follow: bool = True) -> str | None:
+    def _value(
+        self, part: words.Literal | words.Parameter | words.Substitution, *, follow: bool = True
+    ) -> str | None:
         match part:
-            case shell.Literal(text):
+            case words.Literal(text):
                 return text
-            case shell.Substitution(script):
+            case words.Substitution(script):
                 if follow and script is not None:
                     self._apart(shell.parse(script))
                 return None
-            case shell.Parameter():
+            case words.Parameter():
                 return self._parameter(part)
 
-    def _parameter(self, part: shell.Parameter) -> str | None:
+    def _parameter(self, part: words.Parameter) -> str | None:
         value: str | None
         if part.name.isdigit():
             index = int(part.name) - 1

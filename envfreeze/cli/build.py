@@ -1,0 +1,107 @@
+"""`envfreeze build`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from envfreeze.cli.log import record_document
+from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_platform
+from envfreeze.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from envfreeze.verbs.build import BuildOutcome
+
+
+def build(
+    context: typer.Context,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Write the image to this OCI layout (default: .envfreeze/image).",
+        ),
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option("--archive", metavar="FILE", help="Write the image to this OCI archive, a tar."),
+    ] = None,
+    load: Annotated[bool, typer.Option("--load", help="Load the image into Docker or Podman.")] = False,
+    tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
+    platform: Annotated[
+        Platform | None,
+        typer.Option(
+            "--platform",
+            metavar="OS/ARCH",
+            parser=parse_platform,
+            help="Build for one platform of the lock only.",
+        ),
+    ] = None,
+    no_record: Annotated[bool, typer.Option("--no-record", help="Leave no record of this build.")] = False,
+    offline: Offline = False,
+    workers: Workers = None,
+    directory: Directory = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build the image that the lock determines, and print its digest."""
+    from envfreeze.project.load import load as load_project  # noqa: PLC0415 - heavy
+    from envfreeze.verbs.build import build as assemble  # noqa: PLC0415 - heavy
+
+    session = begin(context, directory, as_json=as_json, quiet=quiet)
+    console = session.console
+    outcome = assemble(
+        load_project(session.root),
+        output=output,
+        archive=archive,
+        load=load,
+        tag=tag,
+        platform=platform,
+        record=not no_record,
+        offline=offline,
+        workers=workers,
+        progress=console,
+    )
+    for place in (outcome.output, outcome.archive, outcome.loaded):
+        if place is not None:
+            console.note(f"written to {place}")
+    console.note(
+        f"{outcome.layers_built} layers built, {outcome.layers_reused} reused in {outcome.seconds:.1f} s",
+    )
+    console.result([str(outcome.digest)], _document(outcome))
+
+
+def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
+    return {
+        "digest": str(outcome.digest),
+        "images": [
+            {
+                "platform": str(image.platform),
+                "manifest": str(image.digest),
+                "layers": [
+                    {
+                        "digest": str(layer.digest),
+                        "diff_id": str(layer.diff_id),
+                        "size": layer.size,
+                        "media_type": layer.media_type,
+                    }
+                    for layer in image.layers
+                ],
+            }
+            for image in outcome.images
+        ],
+        "output": None if outcome.output is None else str(outcome.output),
+        "archive": None if outcome.archive is None else str(outcome.archive),
+        "loaded": outcome.loaded,
+        "record": None if outcome.record is None else record_document(outcome.record),
+        "layers_built": outcome.layers_built,
+        "layers_reused": outcome.layers_reused,
+        "seconds": round(outcome.seconds, 3),
+        "notes": list(outcome.notes),
+    }

@@ -1,0 +1,173 @@
+"""`envfreeze lock`, and its two questions `--check` and `--outdated`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from envfreeze.cli.console import Console
+from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
+from envfreeze.errors import UsageError
+
+if TYPE_CHECKING:
+    from envfreeze.project.model import Project
+    from envfreeze.verbs.lock import Change, LockOutcome
+
+
+def lock(
+    context: typer.Context,
+    *,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 1 where the lock no longer fits its inputs."),
+    ] = False,
+    outdated: Annotated[
+        bool,
+        typer.Option("--outdated", help="Write nothing; list what has a newer version."),
+    ] = False,
+    upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Let every pin move.")] = False,
+    upgrade_package: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--upgrade-package",
+            "-P",
+            metavar="NAME",
+            help="Let this package's pin move; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    seal: Annotated[
+        bool,
+        typer.Option("--seal", help="Also compute the image and write its digests into the lock."),
+    ] = False,
+    allow_stale_index: Annotated[
+        bool,
+        typer.Option(
+            "--allow-stale-index",
+            help="Accept an apt index that has expired or is older than the one locked before.",
+        ),
+    ] = False,
+    offline: Offline = False,
+    workers: Workers = None,
+    directory: Directory = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Resolve what the project asks for, and write the lock.
+
+    Pins that still satisfy the project stay where they are.
+    """
+    session = begin(context, directory, as_json=as_json, quiet=quiet)
+    moves = upgrade or bool(upgrade_package)
+    if (check or outdated) and (moves or allow_stale_index):
+        raise UsageError("--check and --outdated write nothing, so no pin can move")
+    if check and outdated:
+        raise UsageError("--check and --outdated are two questions", hint="ask one at a time")
+    if outdated and seal:
+        raise UsageError("--seal goes with writing the lock or with --check, not with --outdated")
+    if outdated and offline:
+        raise UsageError("--outdated asks the indexes, so it cannot be --offline")
+
+    from envfreeze.project.load import load  # noqa: PLC0415 - heavy
+
+    project = load(session.root)
+    if check:
+        _check(project, session.console, seal=seal, offline=offline, workers=workers)
+        return
+    if outdated:
+        _outdated(project, session.console)
+        return
+
+    from envfreeze.verbs.lock import lock as write  # noqa: PLC0415 - heavy
+
+    outcome = write(
+        project,
+        upgrade=upgrade,
+        upgrade_packages=tuple(upgrade_package or ()),
+        offline=offline,
+        seal=seal,
+        allow_stale=allow_stale_index,
+        workers=workers,
+        progress=session.console,
+    )
+    _report(outcome, session.console)
+
+
+def _report(outcome: LockOutcome, console: Console) -> None:
+    for change in outcome.changes:
+        console.note(_sentence(change))
+    for path in outcome.written:
+        console.note(f"written: {path}")
+    answer = "locked" if outcome.written else "unchanged"
+    console.result(
+        [answer],
+        {
+            "result": answer,
+            "folder": str(outcome.folder),
+            "written": [str(path) for path in outcome.written],
+            "sealed": outcome.lock.sealed,
+            "targets": [
+                {
+                    "platform": str(target.platform),
+                    "python": target.python,
+                    "os_packages": len(target.base.packages),
+                    "wheels": len(target.wheels),
+                    "manifest": None if target.manifest is None else str(target.manifest),
+                }
+                for target in outcome.lock.targets
+            ],
+            "changes": [
+                {
+                    "kind": change.kind,
+                    "side": change.side,
+                    "platform": change.platform,
+                    "name": change.name,
+                    "before": change.before,
+                    "after": change.after,
+                }
+                for change in outcome.changes
+            ],
+            "notes": list(outcome.notes),
+        },
+    )
+
+
+def _sentence(change: Change) -> str:
+    versions: Sequence[str] = [version for version in (change.before, change.after) if version is not None]
+    return f"{change.kind} {change.name} {' -> '.join(versions)} ({change.side}, {change.platform})"
+
+
+def _check(project: Project, console: Console, *, seal: bool, offline: bool, workers: int | None) -> None:
+    from envfreeze.verbs.lock import check  # noqa: PLC0415 - heavy
+
+    causes = check(project, seal=seal, offline=offline, workers=workers, progress=console)
+    for cause in causes:
+        console.warn(cause)
+    answer = "drift" if causes else "current"
+    console.result([answer], {"result": answer, "causes": list(causes)})
+    if causes:
+        raise typer.Exit(1)
+
+
+def _outdated(project: Project, console: Console) -> None:
+    from envfreeze.verbs.lock import outdated  # noqa: PLC0415 - heavy
+
+    found = outdated(project, progress=console)
+    if not found:
+        console.note("everything locked is the newest there is")
+    document: list[Mapping[str, Any]] = [
+        {
+            "side": one.side,
+            "platform": one.platform,
+            "name": one.name,
+            "locked": one.locked,
+            "newest": one.newest,
+        }
+        for one in found
+    ]
+    console.result(
+        [f"{one.name} {one.locked} -> {one.newest} ({one.side}, {one.platform})" for one in found],
+        {"outdated": document},
+    )

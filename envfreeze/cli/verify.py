@@ -1,0 +1,105 @@
+"""`envfreeze verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from envfreeze.cli.log import record_document
+from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_digest
+from envfreeze.digest import Digest
+
+if TYPE_CHECKING:
+    from envfreeze.compare.model import Finding
+    from envfreeze.verbs.verify import VerifyOutcome
+
+SHOWN: Final = 50
+"""How many findings are told on stderr."""
+
+
+def verify(
+    context: typer.Context,
+    *,
+    digest: Annotated[
+        Digest,
+        typer.Argument(
+            metavar="DIGEST",
+            parser=parse_digest,
+            help="Of the manifest, the index or the config: sha256:<hex>.",
+        ),
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="PATH",
+            exists=True,
+            help="The original, an OCI layout or archive, to explain differences by.",
+        ),
+    ] = None,
+    no_record: Annotated[bool, typer.Option("--no-record", help="Leave no record of the outcome.")] = False,
+    offline: Offline = False,
+    workers: Workers = None,
+    directory: Directory = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Build a recorded image again, compare, and print the verdict.
+
+    Exit code 1 where the image is not reproduced.
+    """
+    from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
+
+    session = begin(context, directory, as_json=as_json, quiet=quiet)
+    outcome = rebuild(
+        digest,
+        root=session.root,
+        against=against,
+        offline=offline,
+        workers=workers,
+        record=not no_record,
+        progress=session.console,
+    )
+    verdict = outcome.verdict
+    for finding in verdict.findings[:SHOWN]:
+        session.console.note(_sentence(finding))
+    if len(verdict.findings) > SHOWN:
+        session.console.note(f"and {len(verdict.findings) - SHOWN} more, which --json has all")
+    commit = outcome.record.source.commit
+    session.console.note(
+        f"rebuilt from {f'commit {commit}' if commit else 'the folder'} in {outcome.seconds:.1f} s",
+    )
+    session.console.result([verdict.level.value], _document(outcome))
+    if verdict.rebuilt != verdict.reference:
+        raise typer.Exit(1)
+
+
+def _sentence(finding: Finding) -> str:
+    owner = finding.layer if finding.package is None else f"{finding.layer}, {finding.package}"
+    where = owner if finding.path is None else f"{owner}, {finding.path}"
+    cause = f" ({finding.cause})" if finding.cause else ""
+    return f"{where}: {finding.what}{cause}"
+
+
+def _document(outcome: VerifyOutcome) -> Mapping[str, Any]:
+    verdict = outcome.verdict
+    return {
+        "verdict": verdict.level.value,
+        "reference": str(verdict.reference),
+        "rebuilt": str(verdict.rebuilt),
+        "findings": [
+            {
+                "layer": finding.layer,
+                "package": finding.package,
+                "path": finding.path,
+                "what": finding.what,
+                "cause": finding.cause,
+            }
+            for finding in verdict.findings
+        ],
+        "record": record_document(outcome.record),
+        "seconds": round(outcome.seconds, 3),
+    }

@@ -1,0 +1,306 @@
+"""A project's OS packages: from the base it names to the packages, indexes and places of the lock."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking.apt import closure, indexes, mirrors, suites
+from envfreeze.locking.apt.index import Universe
+from envfreeze.locking.apt.release import NAMES, iso
+from envfreeze.locking.model import AptBase, AptIndex, Archive, Deb
+from envfreeze.progress import SILENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from envfreeze.locking.apt.index import Package
+    from envfreeze.locking.apt.indexes import SignedIndex, Wanted
+    from envfreeze.locking.apt.suites import Suite
+    from envfreeze.oci.platform import Platform
+    from envfreeze.progress import Progress
+    from envfreeze.project.model import AptArchive, Project
+    from envfreeze.store.cache import Cache
+
+APT_FOLDER = Path("/etc/apt")
+"""Where the host keeps its apt sources."""
+
+# A Debian version's upstream part, as far as Python's own versions go: 3.13.5, 3.14.0~rc1.
+_PYTHON = re.compile(r"(?:\d+:)?(\d+\.\d+\.\d+)(?:~?(a|b|rc)(\d+))?(?:[+-].*)?")
+_GLIBC = re.compile(r"(?:\d+:)?(\d+\.\d+)(?:[.+~-].*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class AptResolution:
+    """What a base assembled from packages comes to.
+
+    Attributes:
+        base: the OS side of the lock; its `notes` are empty.
+        python: the exact version of its Python, `3.13.5`.
+        glibc: the version of its C library, `2.41`.
+
+    """
+
+    base: AptBase
+    python: str
+    glibc: str
+
+
+def resolve(
+    project: Project,
+    platform: Platform,
+    *,
+    locked: AptBase | None = None,
+    cache: Cache,
+    offline: bool = False,
+    allow_stale: bool = False,
+    progress: Progress = SILENT,
+    now: datetime | None = None,
+    catalogue: Mapping[str, Suite] | None = None,
+    host: Path = APT_FOLDER,
+) -> AptResolution:
+    """Resolve the OS packages of a project for a platform.
+
+    Args:
+        project: names the base, its packages, a mirror and further archives.
+        platform: of the image; this machine's does not matter.
+        locked: what was locked before; an index older than its own is refused.
+        cache: keeps the indexes, by digest.
+        offline: use only what the cache has.
+        allow_stale: accept an index that has expired or is older than the locked one.
+        progress: where to report.
+        now: the present moment; None: this machine's clock.
+        catalogue: the suites there are; None: those that come with envfreeze.
+        host: the folder of the host's apt sources.
+
+    Raises:
+        UsageError: the base is not known or lacks the Python asked for, or a key cannot be read.
+        ResolutionError: a package is not known or cannot be had, or the base's Python does not satisfy
+            `requires-python`.
+        NetworkError: no place has an index.
+        UntrustedError: an index is not signed, not the one asked for, expired, rolled back or damaged.
+
+    """
+    now = datetime.now(UTC) if now is None else now
+    suite = suites.find(project.image.base, suites.shipped() if catalogue is None else catalogue)
+    requested = _requested(project, suite)
+    session = indexes.Session(cache, offline, allow_stale, now, progress)
+    wanted = _wanted(project, suite, platform, locked=locked, host=mirrors.host_sources(host), now=now)
+    signed = [indexes.find(one, session) for one in wanted]
+    for root in dict.fromkeys(index.place.lasting or index.place.name for index in signed):
+        progress.note(f"OS packages from {root}")
+    files = indexes.read(signed, platform.debian_architecture, session)
+    universe = Universe(files, platform.debian_architecture)
+    packages = closure.close(universe, requested, suite=suite.reference)
+    chosen = {package.name: package for package in packages}
+    python = python_version(chosen[f"python{suite.python}"].version)
+    _check_python(project, suite, python)
+    if "libc6" not in chosen:
+        raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
+    base = AptBase(
+        reference=suite.reference,
+        archives=_archives(signed, suite),
+        indexes=tuple(_locked_index(index) for index in signed),
+        packages=tuple(_deb(package, requested) for package in packages),
+    )
+    return AptResolution(base, python, glibc_version(chosen["libc6"].version))
+
+
+def satisfied(
+    project: Project, base: AptBase, *, catalogue: Mapping[str, Suite] | None = None
+) -> tuple[str, ...]:
+    """Say why locked OS packages no longer satisfy a project, a sentence each; empty where they do.
+
+    Needs no network: what the archive has by now is not asked.
+
+    Raises:
+        UsageError: the base is not known or lacks the Python asked for.
+
+    """
+    suite = suites.find(project.image.base, suites.shipped() if catalogue is None else catalogue)
+    if base.reference != suite.reference:
+        return (f"the base is {suite.reference}, locked is {base.reference}",)
+    requested = _requested(project, suite)
+    locked = {deb.name: deb for deb in base.packages if deb.requested}
+    causes = [
+        f"the OS package {name} is asked for and not locked" for name in sorted(requested - set(locked))
+    ]
+    causes += [
+        f"the OS package {name} is locked and not asked for" for name in sorted(set(locked) - requested)
+    ]
+    ours = {index.archive.name for index in suite.indexes}
+    asked = {(_archive_name(one.url), one.suite, one.components) for one in project.apt}
+    known = {(one.archive, one.suite, one.components) for one in base.indexes if one.archive not in ours}
+    causes += [
+        f"the archive {name} {at} is asked for and not locked" for name, at, _ in sorted(asked - known)
+    ]
+    causes += [
+        f"the archive {name} {at} is locked and not asked for" for name, at, _ in sorted(known - asked)
+    ]
+    python = locked.get(f"python{suite.python}")
+    if python is not None:
+        try:
+            _check_python(project, suite, python_version(python.version))
+        except ResolutionError as error:
+            causes.append(error.message)
+    return tuple(causes)
+
+
+def python_version(version: str) -> str:
+    """Return Python's own version of a Debian version: `3.13.5` of `3.13.5-2+deb13u1`.
+
+    Raises:
+        ResolutionError: it has none.
+
+    """
+    match = _PYTHON.fullmatch(version)
+    if match is None:
+        raise ResolutionError(f"cannot tell which Python {version!r} is")
+    return f"{match[1]}{match[2]}{match[3]}" if match[2] else match[1]
+
+
+def glibc_version(version: str) -> str:
+    """Return the C library's own version of a Debian version: `2.41` of `2.41-12+deb13u4`.
+
+    Raises:
+        ResolutionError: it has none.
+
+    """
+    match = _GLIBC.fullmatch(version)
+    if match is None:
+        raise ResolutionError(f"cannot tell which glibc {version!r} is")
+    return match[1]
+
+
+def _requested(project: Project, suite: Suite) -> set[str]:
+    """Return the names of the packages that are asked for, after checking that the Python is the suite's."""
+    if project.image.python not in (None, suite.python):
+        raise UsageError(
+            f"[image] python: {suite.reference} has Python {suite.python}, not {project.image.python}",
+            hint=f'leave the key out or set it to "{suite.python}", or choose a base that has '
+            f"Python {project.image.python}",
+        )
+    return {*suite.seed, *suite.python_packages, *project.image.packages}
+
+
+def _check_python(project: Project, suite: Suite, python: str) -> None:
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
+
+    requires = project.requires_python
+    if requires is not None and not SpecifierSet(requires).contains(python, prereleases=True):
+        raise ResolutionError(
+            f"the project requires Python {requires}, {suite.reference} has {python}",
+            hint="choose another base, or widen requires-python",
+        )
+
+
+def _wanted(
+    project: Project,
+    suite: Suite,
+    platform: Platform,
+    *,
+    locked: AptBase | None,
+    host: Sequence[mirrors.HostSource],
+    now: datetime,
+) -> list[Wanted]:
+    dates = {
+        (index.archive, index.suite): datetime.fromisoformat(index.date)
+        for index in (locked.indexes if locked is not None else ())
+    }
+    wanted = [
+        indexes.Wanted(
+            archive=index.archive.name,
+            suite=index.suite,
+            named_in=(index.archive.named_in,),
+            components=index.components,
+            keyring=index.keyring,
+            places=mirrors.places(
+                index.archive, index.suite, mirror=project.image.mirror, host=host, now=now
+            ),
+            locked=dates.get((index.archive.name, index.suite)),
+        )
+        for index in suite.indexes_for(platform.debian_architecture)
+    ]
+    for further in project.apt:
+        name = _archive_name(further.url)
+        wanted.append(
+            indexes.Wanted(
+                archive=name,
+                suite=further.suite,
+                named_in=NAMES,
+                components=further.components,
+                keyring=_key(project, further),
+                places=(mirrors.further_place(further.url),),
+                locked=dates.get((name, further.suite)),
+            )
+        )
+    return wanted
+
+
+def _key(project: Project, archive: AptArchive) -> bytes:
+    """Return the keyring that a further archive names, the bytes that the lock's input hash covers."""
+    known = project.inputs.get(archive.key)
+    if known is not None:
+        return known
+    try:
+        return (project.root / archive.key).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"[[apt]] key: cannot read {archive.key}: {error.strerror}",
+            hint="give the archive's public key as a file of the project",
+        ) from None
+
+
+def _archive_name(url: str) -> str:
+    """Name a further archive by host and path: `packages.example.org/debian`."""
+    parts = urlsplit(mirrors.further_place(url).root)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}".strip("/")
+
+
+def _archives(signed: Iterable[SignedIndex], suite: Suite) -> tuple[Archive, ...]:
+    """Return the archives of the indexes, each with its mirror first and then its snapshot.
+
+    A snapshot is asked for at the newest date of the archive's indexes, when all of them were current, and
+    the time that it takes to settle (`SuiteArchive.settled`).
+    """
+    known = {index.archive.name: index.archive for index in suite.indexes}
+    by_name: dict[str, list[SignedIndex]] = {}
+    for index in signed:
+        by_name.setdefault(index.wanted.archive, []).append(index)
+    archives = []
+    for name in sorted(by_name):
+        lasting = [index.place.lasting for index in by_name[name] if index.place.lasting is not None]
+        archive = known.get(name)
+        if archive is not None and archive.snapshot is not None:
+            date = max(index.release.date for index in by_name[name])
+            lasting.append(f"{archive.snapshot}/{mirrors.stamp(date + archive.settled)}")
+        archives.append(Archive(name, tuple(dict.fromkeys(lasting))))
+    return tuple(archives)
+
+
+def _locked_index(index: SignedIndex) -> AptIndex:
+    return AptIndex(
+        archive=index.wanted.archive,
+        suite=index.wanted.suite,
+        components=index.wanted.components,
+        date=iso(index.release.date),
+        digest=index.digest,
+    )
+
+
+def _deb(package: Package, requested: set[str]) -> Deb:
+    return Deb(
+        name=package.name,
+        version=package.version,
+        architecture=package.architecture,
+        filename=package.filename,
+        digest=package.digest,
+        size=package.size,
+        archive=package.archive,
+        requested=package.name in requested,
+    )

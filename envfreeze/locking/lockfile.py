@@ -1,0 +1,391 @@
+"""`envfreeze.lock`: the one file that binds everything that is locked.
+
+docs/formats/lock-1.md describes it. Here are its text and its checks; the files around it are in `files`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from envfreeze.digest import Digest
+from envfreeze.errors import UntrustedError
+from envfreeze.locking import toml
+from envfreeze.locking.generated import HEADER
+from envfreeze.locking.model import (
+    SCHEMA,
+    WRITER,
+    AptBase,
+    AptIndex,
+    Archive,
+    Deb,
+    LayerSeal,
+    Lock,
+    PlannedLayer,
+    Runtime,
+    Target,
+)
+from envfreeze.locking.strict import RELOCK, EditedError, Table
+from envfreeze.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from envfreeze.locking.model import Wheel
+
+NAME = "envfreeze.lock"
+
+_CHECKSUM = re.compile(rb'^checksum = "(sha256:[0-9a-f]{64})"\n', re.MULTILINE)
+_CONFLICT = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
+_GLIBC = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
+_MANYLINUX = re.compile(r"manylinux_2_[0-9]+")
+_KINDS = frozenset({"debs", "system", "wheels", "environment"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A file that `envfreeze.lock` binds by its content.
+
+    Attributes:
+        name: of the file, in the same folder.
+        digest: of its content.
+
+    """
+
+    name: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class BoundFiles:
+    """The files of one target."""
+
+    pylock: Bound
+    requirements: Bound
+
+
+def render(lock: Lock, bound: tuple[BoundFiles, ...]) -> bytes:
+    """Write the file.
+
+    Args:
+        lock: what it holds; the wheels stand in the bound files.
+        bound: the files of each target, in the targets' order.
+
+    """
+    document: dict[str, toml.Value] = {"schema": lock.schema, "writer": lock.writer}
+    if lock.exclude_newer is not None:
+        document["exclude-newer"] = lock.exclude_newer
+    document["inputs"] = {name: str(lock.inputs[name]) for name in sorted(lock.inputs)}
+    document["image"] = _runtime_table(lock.runtime)
+    document["target"] = [
+        _target_table(target, files) for target, files in zip(lock.targets, bound, strict=True)
+    ]
+    body = toml.dumps(document).encode()
+    header = HEADER.encode()
+    return header + f'checksum = "{Digest.of(header + body)}"\n'.encode() + body
+
+
+def parse(content: bytes, read_wheels: Callable[[Target, str | None, BoundFiles], tuple[Wheel, ...]]) -> Lock:
+    """Read what `render` wrote.
+
+    Args:
+        content: the file.
+        read_wheels: gives the wheels of a target (which has none yet), for the lock's cutoff and the
+            target's bound files.
+
+    Raises:
+        EditedError: it was edited by hand or is damaged.
+        UntrustedError: a newer envfreeze wrote it.
+
+    """
+    check_for_conflict(content, NAME)
+    document = Table(f"{NAME}: ", _load(content))
+    schema, writer = _versions(document)
+    _check_sum(content)
+    document.string("checksum")
+    exclude_newer = document.optional_string("exclude-newer")
+    inputs_table = document.table("inputs")
+    inputs = {name: inputs_table.digest(name) for name in inputs_table.keys()}  # noqa: SIM118 - not a mapping
+    runtime = _runtime(document.table("image"))
+    targets = tuple(
+        _target(table, exclude_newer, read_wheels)
+        for table in (document.tables("target") if "target" in document.keys() else ())  # noqa: SIM118
+    )
+    document.finish()
+    return Lock(schema, writer, inputs, exclude_newer, runtime, targets)
+
+
+def check_for_conflict(content: bytes, name: str) -> None:
+    """Refuse a file with git's conflict markers in it.
+
+    Raises:
+        EditedError: there are some.
+
+    """
+    if _CONFLICT.search(content):
+        raise EditedError(
+            f"{name} holds the conflict markers of a git merge",
+            hint="take one side of all of them (`git checkout --ours envfreeze.lock pylock*.toml "
+            "requirements*.lock.txt`), then run `envfreeze lock`",
+        )
+
+
+def _load(content: bytes) -> dict[str, object]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise EditedError(
+            f"{NAME} was edited by hand or is damaged: it is not TOML: {error}", hint=RELOCK
+        ) from error
+
+
+def _versions(document: Table) -> tuple[int, int]:
+    """Read the versions first: what else the file holds depends on them."""
+    schema, writer = document.size("schema"), document.size("writer")
+    if schema > SCHEMA:
+        raise UntrustedError(
+            f"{NAME} was written by a newer envfreeze (schema {schema}); this one reads schema {SCHEMA}",
+            hint="run `pip install --upgrade envfreeze`",
+        )
+    if writer > WRITER:
+        raise UntrustedError(
+            f"{NAME} was written by a newer envfreeze (writer {writer}); this one has writer {WRITER}",
+            hint="run `pip install --upgrade envfreeze`",
+        )
+    if 0 in {schema, writer}:
+        raise document.wrong("writer" if schema else "schema", "is 0; versions begin at 1")
+    return schema, writer
+
+
+def _check_sum(content: bytes) -> None:
+    stated = _CHECKSUM.search(content)
+    if stated is not None:
+        rest = content[: stated.start()] + content[stated.end() :]
+        if str(Digest.of(rest)) == stated[1].decode():
+            return
+    if b"\r\n" in content:
+        raise EditedError(
+            f"{NAME} has Windows line ends, so its checksum is wrong",
+            hint="say `*.lock -text` and `pylock*.toml -text` in .gitattributes and check them out again",
+        )
+    raise EditedError(
+        f"{NAME} was edited by hand: its checksum is not that of its content",
+        hint=f"change what the project asks for instead, and {RELOCK}",
+    )
+
+
+def _runtime_table(runtime: Runtime) -> Mapping[str, toml.Value]:
+    table: dict[str, toml.Value] = {"workdir": runtime.workdir, "include": runtime.include}
+    if runtime.user is not None:
+        table["user"] = runtime.user
+    if runtime.entrypoint is not None:
+        table["entrypoint"] = runtime.entrypoint
+    if runtime.cmd is not None:
+        table["cmd"] = runtime.cmd
+    table["env"] = dict(sorted(runtime.env.items()))
+    table["labels"] = dict(sorted(runtime.labels.items()))
+    return table
+
+
+def _runtime(table: Table) -> Runtime:
+    runtime = Runtime(
+        env=table.string_map("env"),
+        labels=table.string_map("labels"),
+        include=table.strings("include"),
+        user=table.optional_string("user"),
+        workdir=table.string("workdir"),
+        entrypoint=table.optional_strings("entrypoint"),
+        cmd=table.optional_strings("cmd"),
+    )
+    table.finish()
+    return runtime
+
+
+def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]:
+    table: dict[str, toml.Value] = {
+        "platform": str(target.platform),
+        "python": target.python,
+        "glibc": target.glibc,
+        "manylinux": target.manylinux,
+        "pylock": {"file": files.pylock.name, "digest": str(files.pylock.digest)},
+        "requirements": {"file": files.requirements.name, "digest": str(files.requirements.digest)},
+    }
+    if target.manifest is not None:
+        table["manifest"] = str(target.manifest)
+    table["layers"] = [_layer_row(layer) for layer in target.layers]
+    table["base"] = _base_table(target.base)
+    return table
+
+
+def _target(
+    table: Table,
+    exclude_newer: str | None,
+    read_wheels: Callable[[Target, str | None, BoundFiles], tuple[Wheel, ...]],
+) -> Target:
+    target = Target(
+        platform=_platform(table),
+        python=_python(table),
+        glibc=_matching(table, "glibc", _GLIBC),
+        manylinux=_matching(table, "manylinux", _MANYLINUX),
+        base=_base(table.table("base")),
+        wheels=(),
+        layers=tuple(_layer(row) for row in table.tables("layers")),
+        manifest=table.optional_digest("manifest"),
+    )
+    files = BoundFiles(_bound(table.table("pylock")), _bound(table.table("requirements")))
+    table.finish()
+    return replace(target, wheels=read_wheels(target, exclude_newer, files))
+
+
+def _platform(table: Table) -> Platform:
+    try:
+        return Platform.parse(table.string("platform"))
+    except ValueError as error:
+        raise table.wrong("platform", str(error)) from error
+
+
+def _python(table: Table) -> str:
+    text = table.string("python")
+    try:
+        exact = len(Version(text).release) == 3  # noqa: PLR2004 - major, minor, patch
+    except InvalidVersion:
+        exact = False
+    if not exact:
+        raise table.wrong("python", f"{text!r} is not an exact version like 3.13.5")
+    return text
+
+
+def _matching(table: Table, key: str, pattern: re.Pattern[str]) -> str:
+    text = table.string(key)
+    if not pattern.fullmatch(text):
+        raise table.wrong(key, f"{text!r} is not of the form that envfreeze writes")
+    return text
+
+
+def _bound(table: Table) -> Bound:
+    bound = Bound(table.string("file"), table.digest("digest"))
+    table.finish()
+    return bound
+
+
+def _layer_row(layer: PlannedLayer) -> Mapping[str, toml.Value]:
+    row: dict[str, toml.Value] = {"name": layer.name, "kind": layer.kind}
+    if layer.packages:
+        row["packages"] = layer.packages
+    if layer.seal is not None:
+        row |= {
+            "digest": str(layer.seal.digest),
+            "diff-id": str(layer.seal.diff_id),
+            "size": layer.seal.size,
+        }
+    return row
+
+
+def _layer(row: Table) -> PlannedLayer:
+    kind = row.string("kind")
+    if kind not in _KINDS:
+        raise row.wrong("kind", f"{kind!r} is not one of {', '.join(sorted(_KINDS))}")
+    digest = row.optional_digest("digest")
+    layer = PlannedLayer(
+        kind=kind,
+        name=row.string("name"),
+        packages=row.optional_strings("packages") or (),
+        seal=None if digest is None else LayerSeal(digest, row.digest("diff-id"), row.size("size")),
+    )
+    row.finish()
+    return layer
+
+
+def _base_table(base: AptBase) -> Mapping[str, toml.Value]:
+    return {
+        "reference": base.reference,
+        "notes": base.notes,
+        "archives": [{"name": archive.name, "locations": archive.locations} for archive in base.archives],
+        "indexes": [
+            {
+                "archive": index.archive,
+                "suite": index.suite,
+                "components": index.components,
+                "date": index.date,
+                "digest": str(index.digest),
+            }
+            for index in base.indexes
+        ],
+        "packages": [_deb_row(deb) for deb in base.packages],
+    }
+
+
+def _base(table: Table) -> AptBase:
+    archives = tuple(_archive(row) for row in table.tables("archives"))
+    names = {archive.name for archive in archives}
+    base = AptBase(
+        reference=table.string("reference"),
+        archives=archives,
+        indexes=tuple(_index(row, names) for row in table.tables("indexes")),
+        packages=tuple(_deb(row, names) for row in table.tables("packages")),
+        notes=table.strings("notes"),
+    )
+    table.finish()
+    return base
+
+
+def _archive(row: Table) -> Archive:
+    archive = Archive(row.string("name"), row.strings("locations"))
+    row.finish()
+    return archive
+
+
+def _index(row: Table, archives: set[str]) -> AptIndex:
+    index = AptIndex(
+        archive=_known(row, archives),
+        suite=row.string("suite"),
+        components=row.strings("components"),
+        date=row.string("date"),
+        digest=row.digest("digest"),
+    )
+    row.finish()
+    return index
+
+
+def _deb_row(deb: Deb) -> Mapping[str, toml.Value]:
+    row: dict[str, toml.Value] = {
+        "name": deb.name,
+        "version": deb.version,
+        "architecture": deb.architecture,
+        "archive": deb.archive,
+        "filename": deb.filename,
+        "size": deb.size,
+        "digest": str(deb.digest),
+    }
+    if deb.requested:
+        row["requested"] = True
+    return row
+
+
+def _deb(row: Table, archives: set[str]) -> Deb:
+    filename = row.string("filename")
+    if filename.startswith("/") or ".." in filename.split("/"):
+        raise row.wrong("filename", f"{filename!r} leads out of the archive")
+    deb = Deb(
+        name=row.string("name"),
+        version=row.string("version"),
+        architecture=row.string("architecture"),
+        filename=filename,
+        digest=row.digest("digest"),
+        size=row.size("size"),
+        archive=_known(row, archives),
+        requested=row.flag("requested"),
+    )
+    row.finish()
+    return deb
+
+
+def _known(row: Table, archives: set[str]) -> str:
+    name = row.string("archive")
+    if name not in archives:
+        raise row.wrong("archive", f"{name!r} is not one of the archives")
+    return name

@@ -1,0 +1,80 @@
+"""What the project's requirements name: the packages that are asked for, not merely depended on.
+
+The format is pip's (https://pip.pypa.io/en/stable/reference/requirements-file-format/). uv resolves the
+files themselves; this module only reads names and options from them.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from envfreeze.project.requirements import includes, logical_lines
+
+if TYPE_CHECKING:
+    from envfreeze.project.model import Project
+
+_OPTIONS_AFTER = re.compile(r"\s--?[a-zA-Z].*$")
+_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@( ])")
+_INDEX = re.compile(r"(?:-i|--index-url)[\s=]*(.+)")
+
+
+def requested(project: Project) -> frozenset[str]:
+    """Collect the normalised names that the project's requirements name.
+
+    Markers are not looked at: a name that does not apply to a target is not in its resolution either.
+
+    Raises:
+        UsageError: a requirements file includes what cannot be locked.
+
+    """
+    lines = [*project.pip.dependencies, *_lines_of_files(project)]
+    return frozenset(name for line in lines if (name := _name(line)) is not None)
+
+
+def name_an_index(project: Project) -> bool:
+    """Whether the requirements files themselves say which index to use (`--index-url`)."""
+    return any(_INDEX.match(line) for line in _lines_of_files(project))
+
+
+def _lines_of_files(project: Project) -> list[str]:
+    lines: list[str] = []
+    waiting = list(project.pip.requirements)
+    seen: set[str] = set()
+    while waiting:
+        path = posixpath.normpath(waiting.pop())
+        if path in seen or path not in project.inputs:
+            continue
+        seen.add(path)
+        content = project.inputs[path]
+        lines += [line for _, line in logical_lines(content.decode("utf-8-sig"))]
+        waiting += [
+            posixpath.join(posixpath.dirname(path), include.path)
+            for include in includes(content, path)
+            if include.option in {"-r", "--requirement"}
+        ]
+    return lines
+
+
+def _name(line: str) -> str | None:
+    if line.startswith("-"):
+        return None
+    requirement = _OPTIONS_AFTER.sub("", line).strip()
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        pass
+    if named := _NAME.match(
+        requirement
+    ):  # `name @ ./folder` and the like, which pip takes and PEP 508 does not
+        return canonicalize_name(named[1])
+    try:
+        path = urlsplit(requirement.partition(";")[0].strip()).path
+        return parse_wheel_filename(unquote(posixpath.basename(path)))[0]
+    except (ValueError, InvalidWheelFilename):  # neither a URL nor a wheel: uv will say so
+        return None

@@ -1,0 +1,169 @@
+"""uv as a child process: the one place that knows its command line, its environment and its errors.
+
+uv resolves for a platform and a Python that the machine need not have. It gets everything from its
+arguments: no configuration file and no variable of the machine moves a resolution.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from envfreeze.errors import MachineError, NetworkError, ResolutionError
+from envfreeze.locking.indexes import Indexes, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# What remains of UV_*: where uv keeps its cache, how it reaches and authenticates with an index. Whatever
+# else such a variable says would change the answer from one machine to the next.
+_KEPT = re.compile(
+    r"UV_(CACHE_DIR|NO_CACHE|CREDENTIALS_DIR|KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|"
+    r"HTTP_\w+|REQUEST_TIMEOUT|CONCURRENT_\w+|INDEX_\w+_(USERNAME|PASSWORD))"
+)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_NOISE = re.compile(r"warning: The requested Python version .*|Resolved \d+ packages? in .*")
+_NETWORK = re.compile(
+    r"error sending request|Failed to fetch|dns error|tcp connect error|timed out|"
+    r"could not be queried due to|the network was disabled|Network connectivity is disabled|"
+    r"error decoding response body|Request failed after",
+    re.IGNORECASE,
+)
+_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
+_OFFLINE = re.compile(r"network was disabled|connectivity is disabled", re.IGNORECASE)
+_AUTHENTICATION = re.compile(r"\b(401|403)\b|authentication credentials", re.IGNORECASE)
+
+
+def compile_pylock(
+    arguments: Sequence[str], *, folder: Path, indexes: Indexes, offline: bool, shown_as: Mapping[str, str]
+) -> None:
+    """Run `uv pip compile` in a folder.
+
+    Args:
+        arguments: what to resolve, for what, and where to write it.
+        folder: the working directory, which relative paths in requirements start from.
+        indexes: where to look.
+        offline: take from uv's cache only.
+        shown_as: paths of temporary files, and what an error calls them.
+
+    Raises:
+        ResolutionError: uv found no answer; its explanation is in the message.
+        NetworkError: an index could not be reached or refused to answer.
+        MachineError: uv is missing or cannot run.
+
+    """
+    command = [_binary(), "pip", "compile", "--no-config", "--format", "pylock.toml"]
+    # The interpreter only runs builds of metadata; version and platform stand in the arguments.
+    command += ["--python", sys.executable, "--no-python-downloads"]
+    command += ["--quiet", "--no-progress", "--color", "never", "--no-header", "--no-annotate"]
+    environment = _environment(indexes)
+    if indexes.find_links and "UV_FIND_LINKS" not in environment:
+        command += [f"--find-links={place}" for place in indexes.find_links]
+    if offline:
+        command.append("--offline")
+    status, said = _run([*command, *arguments], folder, environment)
+    if status != 0:
+        for path, name in shown_as.items():
+            said = said.replace(path, name)
+        raise _error(status, _clean(said))
+
+
+def _binary() -> str:
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - heavy
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError) as error:
+        raise MachineError(
+            "uv, which resolves Python packages, is not installed beside envfreeze",
+            hint="run `python -m pip install uv` in envfreeze's environment",
+        ) from error
+
+
+def _environment(indexes: Indexes) -> dict[str, str]:
+    """Give the child's environment; URLs travel in it because others can read a command line."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("UV_", "RUST_")) or _KEPT.fullmatch(name)
+    }
+    # A fetch of a private repository must fail, not wait for a password that nobody is asked for.
+    kept["GIT_TERMINAL_PROMPT"] = "0"
+    if indexes.default is not None:
+        kept["UV_DEFAULT_INDEX"] = indexes.default
+    if indexes.extra:
+        kept["UV_INDEX"] = " ".join(indexes.extra)
+    if indexes.find_links and not any("," in place for place in indexes.find_links):
+        kept["UV_FIND_LINKS"] = ",".join(indexes.find_links)
+    return kept
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    try:
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+    except OSError as error:
+        raise MachineError(f"uv cannot be run ({command[0]}): {error.strerror}") from error
+    with child:
+        try:
+            _, said = child.communicate()
+        except BaseException:
+            # The group, because uv may be running a build of its own.
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise
+    return child.returncode, said.decode("utf-8", "replace")
+
+
+def _clean(said: str) -> str:
+    lines = (line.rstrip() for line in _COLOURS.sub("", said).splitlines())
+    kept = "\n".join(line for line in lines if not _NOISE.fullmatch(line))
+    return redact(kept).strip().removeprefix("error: ")
+
+
+def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError:
+    if status < 0:
+        return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
+    if built := _BUILD.match(said):
+        return _build_error(built[1], said)
+    message, details = said.partition("\n")[0], _details(said)
+    if not _NETWORK.search(said):
+        return ResolutionError(
+            f"the Python packages cannot be resolved: {message}",
+            hint="change the requirements or constraints that it names",
+            details=details,
+        )
+    if _OFFLINE.search(said):
+        hint = "run it without --offline"
+    elif _AUTHENTICATION.search(said):
+        hint = "give its credentials in ~/.netrc, or in PIP_INDEX_URL as https://user:password@host/"
+    else:
+        hint = "check the network and the index's address, then try again"
+    return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
+
+
+def _build_error(package: str, said: str) -> ResolutionError:
+    """Tell of a package that uv had to build to learn what it depends on; a build's traceback stays out."""
+    lines = [line.strip() for line in said.partition("\nhint:")[0].splitlines()[1:] if line.strip()]
+    return ResolutionError(
+        f"{package} has no wheel for the target, and its sdist does not even tell what it depends on",
+        details=tuple(lines[-1:]),
+        hint="pin versions that have wheels; this version of envfreeze builds none from source",
+    )
+
+
+def _details(said: str) -> tuple[str, ...]:
+    return tuple(line.strip().removeprefix("cause: ") for line in said.splitlines()[1:] if line.strip())

@@ -1,0 +1,197 @@
+"""Loading an image into Docker or Podman, where there is one.
+
+The image goes as a stream that is an OCI archive and what `docker load` has always read, both at once:
+Docker 20.10 knows only the latter, Docker with the containerd store keeps the manifest of the former.
+The client programs are driven, not the API socket: they know contexts, remote hosts and rootless set-ups.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from envfreeze.digest import Digest
+from envfreeze.errors import MachineError, UntrustedError, UsageError
+from envfreeze.oci import archive
+from envfreeze.oci.image import Image, ImageIndex
+from envfreeze.oci.platform import Platform
+
+_ANSWER_SECONDS = 30
+_CONTAINERD_NAME = "io.containerd.image.name"
+_TAIL = 5
+
+# https://github.com/distribution/reference, "Grammar"; the part before the first slash may be a host.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_REFERENCE = re.compile(
+    rf"(?P<path>(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A container engine that answers.
+
+    Attributes:
+        name: `docker` or `podman`, which is also the program that is run.
+        platform: of the containers that it runs.
+
+    """
+
+    name: str
+    platform: Platform
+
+
+_QUESTIONS = (
+    ("docker", ("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")),
+    ("podman", ("info", "--format", "{{.Host.OS}}/{{.Host.Arch}}")),
+)
+
+
+def find() -> Engine:
+    """Find Docker, if its daemon answers, else Podman.
+
+    Raises:
+        MachineError: neither is there.
+
+    """
+    found: list[str] = []
+    for name, question in _QUESTIONS:
+        try:
+            answer = subprocess.run(
+                [name, *question], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+            )
+        except FileNotFoundError:
+            found.append(f"{name}: not installed")
+            continue
+        except (OSError, subprocess.TimeoutExpired) as error:
+            found.append(f"{name}: {error}")
+            continue
+        os, _, architecture = answer.stdout.strip().partition("/")
+        if answer.returncode == 0 and os and architecture:
+            return Engine(name, Platform(os, architecture))
+        found.append(f"{name}: {_last_line(answer.stderr) or 'gave no answer'}")
+    raise MachineError(
+        "no container engine to load the image into",
+        hint="start Docker or install Podman; the image itself needs neither, it is an OCI layout or archive",
+        details=tuple(found),
+    )
+
+
+def load(image: Image | ImageIndex, *, tag: str | None = None) -> str:
+    """Load an image into Docker or Podman.
+
+    Args:
+        image: the image; of an index the image for the engine's platform.
+        tag: `name` or `name:tag` to call it by.
+
+    Returns:
+        The image ID that the engine gives it: the digest of its config, or with Docker's containerd store
+        the digest of its manifest.
+
+    Raises:
+        UsageError: the tag is not one, or the index has no image for the engine's platform.
+        MachineError: there is no engine, or it fails.
+        UntrustedError: a layer is damaged, or the engine holds another image after the load.
+
+    """
+    reference = None if tag is None else _reference(tag)
+    engine = find()
+    chosen = _chosen(image, engine)
+    _load(chosen, engine, reference)
+    return _check(chosen, engine, reference)
+
+
+def _reference(tag: str) -> str:
+    match = _REFERENCE.fullmatch(tag)
+    if match is None:
+        raise UsageError(
+            f"{tag!r} is not a name for an image", hint="use lower-case letters and digits, as in name:tag"
+        )
+    return f"{match['path']}:{match['tag'] or 'latest'}"
+
+
+def _full(reference: str) -> str:
+    """The reference with the host and folder that Docker leaves out."""
+    first, slash, _ = reference.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return reference
+    return f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+
+
+def _chosen(image: Image | ImageIndex, engine: Engine) -> Image:
+    if not isinstance(image, ImageIndex):
+        return image
+    for one in image.images:
+        if one.platform == engine.platform:
+            return one
+    held = ", ".join(str(one.platform) for one in image.images)
+    raise UsageError(f"{engine.name} runs {engine.platform}, the image is for {held}")
+
+
+def _load(image: Image, engine: Engine, reference: str | None) -> None:
+    # Files and not pipes for what it says: nobody reads while the image is written.
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(
+                [engine.name, "load", "--quiet"], stdin=subprocess.PIPE, stdout=said, stderr=said
+            )
+        except OSError as error:
+            raise MachineError(f"cannot run {engine.name}: {error.strerror}") from error
+        with process:
+            try:
+                _feed(process, image, reference)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise MachineError(f"{engine.name} did not load the image", details=tuple(_lines(said)[-_TAIL:]))
+
+
+def _feed(process: subprocess.Popen[bytes], image: Image, reference: str | None) -> None:
+    if process.stdin is None:
+        return
+    try:
+        with process.stdin as pipe:
+            archive.stream(
+                image,
+                cast("BinaryIO", pipe),
+                name=reference,
+                tags=() if reference is None else (reference,),
+                annotations=None if reference is None else {_CONTAINERD_NAME: _full(reference)},
+            )
+    except BrokenPipeError:
+        # The engine gave up: its exit status and its words say why.
+        return
+
+
+def _check(image: Image, engine: Engine, reference: str | None) -> str:
+    """Ask the engine what it holds now, and compare."""
+    config = str(Digest.of(image.config))
+    expected = (config, str(image.digest))
+    for name in (reference,) if reference else expected:
+        answer = subprocess.run(
+            [engine.name, "image", "inspect", "--format", "{{.Id}}", name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode == 0:
+            held = answer.stdout.strip()
+            held = held if held.startswith("sha256:") else f"sha256:{held}"
+            if held in expected:
+                return held
+            raise UntrustedError(f"{engine.name} holds the image {held} after the load, not {config}")
+    raise MachineError(f"{engine.name} took the image and does not have it", details=expected)
+
+
+def _lines(file: BinaryIO) -> list[str]:
+    file.seek(0)
+    return [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

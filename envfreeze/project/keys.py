@@ -1,0 +1,378 @@
+r"""The keys of the configuration: one description, for checking, for the JSON schema and for the docs.
+
+What a key means once it is read is in `model`; docs/reference/configuration.md tells it to the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envfreeze.oci.platform import Platform
+from envfreeze.project.kinds import Choice, Items, Moment, Named, OneOrMore, Secret, Text, Whole
+
+if TYPE_CHECKING:
+    from envfreeze.project.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key.
+
+    Attributes:
+        name: as it is written.
+        kind: what its value is.
+        doc: what it does, in one or two sentences.
+        example: a whole line of TOML.
+        default: its value where it is not written, as TOML reads it; None: no value.
+        otherwise: what happens without it, in words, where `default` alone does not say it.
+        required: its table must have it.
+
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    example: str
+    default: str | tuple[str, ...] | dict[str, str] | None = None
+    otherwise: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of keys.
+
+    Attributes:
+        name: as it is written.
+        doc: what it is for.
+        keys: its keys.
+        repeated: it is written `[[name]]` and may stand there several times.
+
+    """
+
+    name: str
+    doc: str
+    keys: tuple[Key, ...]
+    repeated: bool = False
+
+    @property
+    def header(self) -> str:
+        """`[image]` or `[[apt]]`."""
+        return f"[[{self.name}]]" if self.repeated else f"[{self.name}]"
+
+    def key(self, name: str) -> Key | None:
+        """Find a key by its name."""
+        return next((key for key in self.keys if key.name == name), None)
+
+
+_CONTROL = r"\u0000-\u001f\u007f"
+_PART = rf"(?!\.\.?(?:/|$))[^/\\{_CONTROL}]+"
+_RELATIVE = rf"(?:\./)?{_PART}(?:/{_PART})*"
+_SUITE_PART = "[a-z0-9][a-z0-9.+-]*"
+_NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_NUMBER = "(?:0|[1-9][0-9]{0,9})"
+_REST = rf"[^ {_CONTROL}]*"
+_HOST = rf"[^/@ {_CONTROL}]+(?:/{_REST})?"
+
+VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"
+"""How a value names an environment variable."""
+
+_FILE = Text(
+    _RELATIVE,
+    "a path inside the project, relative to its folder",
+    "a lock is made of the project's own files: copy the file into the project",
+)
+_ARCHIVE = Secret(
+    f"https?://{_HOST}|file:///{_REST}",
+    "an http://, https:// or file:/// URL without user and password",
+    "credentials are read from ~/.netrc, so that they never stand in a lock",
+)
+_INDEX = Secret(
+    f"(?:https?://|file:///|{VARIABLE}){_REST}",
+    "an http://, https:// or file:/// URL; ${NAME} stands for an environment variable",
+)
+_ARGUMENTS = Items(Text(r"[^\u0000]*", "text without NUL"), unique=False)
+
+IMAGE = Table(
+    "image",
+    "The image: what it is assembled from and how it is started.",
+    (
+        Key(
+            "base",
+            Text(
+                f"apt:{_SUITE_PART}/{_SUITE_PART}",
+                "`apt:<distribution>/<suite>`",
+                "the base is assembled from a suite's packages, as in apt:debian/trixie; "
+                "image references as bases are not in this version of envfreeze",
+            ),
+            "The distribution and suite whose packages the base is assembled from.",
+            'base = "apt:debian/bookworm"',
+            "apt:debian/trixie",
+        ),
+        Key(
+            "python",
+            Text(
+                r"3\.(?:0|[1-9][0-9]?)",
+                "a minor version like 3.13",
+                "the exact version is the suite's, and the lock holds it",
+            ),
+            "The minor version of Python that the image must have. A suite has one Python: with another "
+            "one asked for, locking fails and names what the suite has.",
+            'python = "3.13"',
+            otherwise="the base's own",
+        ),
+        Key(
+            "platform",
+            OneOrMore(Choice(Platform.SUPPORTED)),
+            "The platform, or a list of platforms, that images are made for. None needs emulation.",
+            'platform = ["linux/amd64", "linux/arm64"]',
+            "linux/amd64",
+        ),
+        Key(
+            "env",
+            Named(
+                Text(r"[^\u0000]*", "text without NUL"),
+                "[A-Za-z_][A-Za-z0-9_]*",
+                "letters, digits and underscores, not beginning with a digit",
+                {
+                    "PATH": "it leads to the environment in the image",
+                    "VIRTUAL_ENV": "it names the environment in the image",
+                },
+            ),
+            "Further environment variables of the image. PATH and VIRTUAL_ENV are set by envfreeze.",
+            'env = { OMP_NUM_THREADS = "8" }',
+            {},
+        ),
+        Key(
+            "packages",
+            Items(
+                Text(
+                    "[a-z0-9][a-z0-9+.-]+",
+                    "the name of a Debian package",
+                    "write the plain name, without version or architecture: the lock pins the version",
+                )
+            ),
+            "Names of OS packages to add to the base. What they depend on comes with them.",
+            'packages = ["git", "libgl1"]',
+            (),
+        ),
+        Key(
+            "mirror",
+            _ARCHIVE,
+            "Root of the mirror that the distribution's packages are fetched from. Another mirror does not "
+            "change the image.",
+            'mirror = "https://mirror.example.org/debian"',
+            otherwise="the host's own where it is of the same distribution, else the snapshot archive",
+        ),
+        Key(
+            "include",
+            Items(
+                Text(
+                    rf"\./?|{_RELATIVE}/?",
+                    "a file or folder of the project, relative to its folder",
+                    "only files of the project can be copied in",
+                )
+            ),
+            "Files and folders of the project that are copied below `workdir`, with their paths.",
+            'include = ["src/", "train.py"]',
+            (),
+            otherwise="none: the environment is the image",
+        ),
+        Key(
+            "user",
+            Text(
+                f"[a-z_][a-z0-9_-]{{0,31}}|{_NUMBER}(?::{_NUMBER})?",
+                "a user's name, a uid, or uid:gid",
+            ),
+            "Who the image's command runs as: a user's name, a uid, or uid:gid.",
+            'user = "1000:1000"',
+            otherwise="root",
+        ),
+        Key(
+            "workdir",
+            Text(
+                rf"/|(?!/(?:proc|sys|dev|opt/venv)(?:/|$))(?:/{_PART})+/?",
+                "an absolute path outside /proc, /sys, /dev and /opt/venv",
+                "choose a folder of its own, as in /app",
+            ),
+            "The absolute path that commands start in and that `include` copies to.",
+            'workdir = "/workspace"',
+            "/app",
+        ),
+        Key(
+            "entrypoint",
+            _ARGUMENTS,
+            "The start of the command, as a list of arguments. No shell reads it.",
+            'entrypoint = ["python", "-u"]',
+            otherwise="none",
+        ),
+        Key(
+            "cmd",
+            _ARGUMENTS,
+            "The command, or the arguments that follow `entrypoint`, as a list. No shell reads it.",
+            'cmd = ["train.py", "--epochs", "10"]',
+            otherwise="`python` where there is no entrypoint either",
+        ),
+        Key(
+            "labels",
+            Named(
+                Text(r"[^\u0000]*", "text without NUL"),
+                "[A-Za-z0-9][A-Za-z0-9._/-]*",
+                "letters, digits and `.`, `-`, `_` or `/`",
+                {},
+            ),
+            "Labels of the image.",
+            'labels = { "org.opencontainers.image.vendor" = "Example" }',
+            {},
+        ),
+    ),
+)
+
+APT = Table(
+    "apt",
+    "A further archive of OS packages. Its index must be signed.",
+    (
+        Key(
+            "url",
+            _ARCHIVE,
+            "The archive's root: the folder that holds `dists/`.",
+            'url = "https://packages.example.org/debian"',
+            required=True,
+        ),
+        Key(
+            "suite",
+            Text(rf"(?:{_NAME}/)*{_NAME}", "the name of a suite, as in trixie"),
+            "The suite to read.",
+            'suite = "trixie"',
+            required=True,
+        ),
+        Key(
+            "components",
+            Items(Text(rf"(?:{_NAME}/)*{_NAME}", "the name of a component, as in main"), at_least=1),
+            "The suite's components to read.",
+            'components = ["main", "contrib"]',
+            ("main",),
+        ),
+        Key(
+            "key",
+            _FILE,
+            "File with the OpenPGP keys that the archive is signed with, relative to the project.",
+            'key = "keys/example.gpg"',
+            required=True,
+        ),
+    ),
+    repeated=True,
+)
+
+PIP = Table(
+    "pip",
+    "The Python packages and where they come from.",
+    (
+        Key(
+            "requirements",
+            Items(_FILE),
+            "Requirements files in pip's format; `-r` and `-c` in them are followed. They take the place of "
+            "`[project.dependencies]`. An empty list: no Python packages but those of `extras` and `groups`.",
+            'requirements = ["requirements.in"]',
+            otherwise="`[project.dependencies]`, else requirements.txt, else requirements.in",
+        ),
+        Key(
+            "extras",
+            Items(Text(_NAME, "the name of an extra")),
+            "Extras of the project, from `[project.optional-dependencies]`, to add.",
+            'extras = ["train"]',
+            (),
+        ),
+        Key(
+            "groups",
+            Items(Text(_NAME, "the name of a dependency group")),
+            "Dependency groups, from `[dependency-groups]` in pyproject.toml, to add.",
+            'groups = ["notebook"]',
+            (),
+        ),
+        Key(
+            "index-url",
+            _INDEX,
+            "The package index. `${NAME}` stands for an environment variable, which keeps passwords out of "
+            "the file.",
+            'index-url = "https://${INDEX_USER}:${INDEX_PASSWORD}@pypi.example.org/simple"',
+            otherwise="UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL where one is set, else uv's own",
+        ),
+        Key(
+            "extra-index-url",
+            OneOrMore(_INDEX),
+            "A further index, or a list of them, asked before `index-url`. The first that knows a package "
+            "is the only one that it is taken from. `${NAME}` as in `index-url`.",
+            'extra-index-url = ["https://wheels.example.org/cu128"]',
+            (),
+        ),
+        Key(
+            "find-links",
+            OneOrMore(
+                Secret(
+                    rf"{VARIABLE}{_REST}|https?://{_REST}|file:///{_REST}|(?!{_REST}://){_RELATIVE}/?",
+                    "a folder inside the project, or an http://, https:// or file:/// URL",
+                )
+            ),
+            "A folder of wheels in the project or the URL of a page that lists them, or a list of those. "
+            "`${NAME}` as in `index-url`.",
+            'find-links = ["wheels/"]',
+            (),
+        ),
+        Key(
+            "constraints",
+            Items(_FILE),
+            "Constraints files: they limit versions and add no package.",
+            'constraints = ["constraints.txt"]',
+            (),
+        ),
+        Key(
+            "exclude-newer",
+            Moment(),
+            "Ignore files uploaded after this moment. A date alone means the end of that day in UTC.",
+            "exclude-newer = 2026-09-12",
+            otherwise="no limit",
+        ),
+        Key(
+            "resolver",
+            Choice(("uv",), "this version of envfreeze resolves with uv only"),
+            "What resolves the requirements.",
+            'resolver = "uv"',
+            "uv",
+        ),
+    ),
+)
+
+ENTROPY = Table(
+    "entropy",
+    "Where randomness in a run would come from.",
+    (
+        Key(
+            "seed",
+            Whole(0, 4_294_967_295),
+            "Sets PYTHONHASHSEED to this and the other variables that make runs repeatable. 0 to 4294967295.",
+            "seed = 0",
+            otherwise="none of these variables is set",
+        ),
+    ),
+)
+
+RECORD = Table(
+    "record",
+    "The record that ties an image's digest to the commit.",
+    (
+        Key(
+            "store",
+            Items(
+                Choice(("notes",), "this version of envfreeze keeps records in git notes only"), at_least=1
+            ),
+            "Where records are kept. `notes`: in git notes, or in a file beside the lock outside git.",
+            'store = ["notes"]',
+            ("notes",),
+        ),
+    ),
+)
+
+TABLES = (IMAGE, APT, PIP, ENTROPY, RECORD)
+"""All tables, in the order in which the docs tell them."""

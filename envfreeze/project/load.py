@@ -1,0 +1,187 @@
+"""Reads a folder into a `Project`."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from envfreeze.errors import MachineError, UsageError
+from envfreeze.oci import canonical
+from envfreeze.oci.entry import path_problem
+from envfreeze.oci.platform import Platform
+from envfreeze.project import places
+from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
+from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
+from envfreeze.project.packages import read_packages, several
+from envfreeze.project.pyproject import Pyproject
+from envfreeze.project.toml_file import read_toml
+from envfreeze.project.urls import without_credentials
+from envfreeze.project.validation import Written, check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from envfreeze.project.model import PipSettings
+
+CONFIGURATION = "<configuration>"
+"""Name of the input that holds the effective settings."""
+
+_LAST_ID = 4_294_967_294
+"""The greatest uid: one more is -1 in 32 bits, which the kernel takes for "unchanged"."""
+
+
+def load(root: Path) -> Project:
+    """Read what a project asks for.
+
+    Args:
+        root: the project's folder.
+
+    Raises:
+        UsageError: the configuration, a requirements file or pyproject.toml is missing or wrong; file and key
+            are named.
+        MachineError: a file cannot be read.
+
+    """
+    root = _folder(root)
+    document = read_toml(root, PYPROJECT) or {}
+    pyproject = Pyproject.of(document)
+    found = read_configuration(root, document)
+    written = found or Written(OWN, "", {})
+    settings = check(written)
+    image = _image(root, written, settings["image"])
+    apt, keys = _apt(root, written, settings["apt"])
+    pip, files = read_packages(root, written, settings["pip"], pyproject)
+    entropy = EntropySettings(settings["entropy"]["seed"])
+    effective = _effective(image, apt, pip, settings, pyproject.requires_python)
+    return Project(
+        root=root,
+        name=pyproject.name or root.name or "project",
+        source=None if found is None else found.file,
+        image=image,
+        pip=pip,
+        apt=apt,
+        entropy=entropy,
+        record=RecordSettings(tuple(settings["record"]["store"])),
+        inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
+        requires_python=pyproject.requires_python,
+    )
+
+
+def _folder(root: Path) -> Path:
+    try:
+        resolved = root.resolve(strict=True)
+        if resolved.is_dir():
+            return resolved
+    except FileNotFoundError as error:
+        raise UsageError(f"{root} does not exist", hint="name the project's folder") from error
+    except (OSError, RuntimeError) as error:
+        raise MachineError(f"{root} cannot be read: {error}") from error
+    raise UsageError(f"{root} is not a folder", hint="name the project's folder")
+
+
+def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSettings:
+    return ImageSettings(
+        base=values["base"],
+        python=values["python"],
+        platforms=tuple(map(Platform.parse, several(values["platform"]))),
+        env=dict(values["env"]),
+        packages=tuple(values["packages"]),
+        mirror=values["mirror"],
+        include=_include(root, written, values["include"]),
+        user=_user(written, values["user"]),
+        workdir=values["workdir"].rstrip("/") or "/",
+        entrypoint=_arguments(values["entrypoint"]),
+        cmd=_arguments(values["cmd"]),
+        labels=dict(values["labels"]),
+    )
+
+
+def _arguments(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _user(written: Written, value: str | None) -> str | None:
+    if value is not None and any(part.isdigit() and int(part) > _LAST_ID for part in value.split(":")):
+        raise written.error("image.user", f"must have ids of at most {_LAST_ID}, not {value!r}")
+    return value
+
+
+def _include(root: Path, written: Written, names: list[str]) -> tuple[str, ...]:
+    included: dict[str, None] = {}
+    for index, name in enumerate(names):
+        blame = functools.partial(_blame, written, f"image.include[{index}]", name)
+        relative = name.removeprefix("./").rstrip("/") or "."
+        problem = None if relative == "." else path_problem(relative)
+        if problem:
+            raise blame(problem)
+        found = places.inside(root, root / relative, blame)
+        if name.endswith("/") and not found.is_dir():
+            raise blame("is not a folder")
+        if relative.split("/")[0] == ".git":
+            raise blame("is git's own folder, which differs in every clone")
+        included[relative] = None
+    return tuple(included)
+
+
+def _apt(
+    root: Path, written: Written, rows: list[Mapping[str, Any]]
+) -> tuple[tuple[AptArchive, ...], dict[str, bytes]]:
+    archives, keys = [], {}
+    for index, row in enumerate(rows):
+        key = row["key"].removeprefix("./")
+        blame = functools.partial(_blame, written, f"apt[{index}].key", key)
+        keys[key] = places.read(places.inside(root, root / key, blame), blame)
+        archives.append(AptArchive(row["url"], row["suite"], tuple(row["components"]), key))
+    return tuple(archives), keys
+
+
+def _blame(written: Written, key: str, name: str, problem: str) -> UsageError:
+    return written.error(key, f"{name!r} {problem}")
+
+
+def _effective(
+    image: ImageSettings,
+    apt: tuple[AptArchive, ...],
+    pip: PipSettings,
+    settings: Mapping[str, Any],
+    requires_python: str | None,
+) -> dict[str, Any]:
+    """Everything that shapes the resolution or the image, with defaults, without credentials.
+
+    Where no order is meant there is one order. A mirror is not in it, since it does not change the image;
+    locations of packages stand in it as they were written, so that neither the value of an environment
+    variable nor a password is told, and a new password is no drift.
+    """
+    written = settings["pip"]
+    newest = pip.exclude_newer
+    return {
+        "apt": [asdict(archive) for archive in apt],
+        "entropy": {"seed": settings["entropy"]["seed"]},
+        "image": {
+            "base": image.base,
+            "cmd": image.cmd,
+            "entrypoint": image.entrypoint,
+            "env": dict(image.env),
+            "include": sorted(image.include),
+            "labels": dict(image.labels),
+            "packages": sorted(image.packages),
+            "platform": [str(platform) for platform in image.platforms],
+            "python": image.python,
+            "user": image.user,
+            "workdir": image.workdir,
+        },
+        "pip": {
+            "constraints": list(pip.constraints),
+            "dependencies": list(pip.dependencies),
+            "exclude-newer": None if newest is None else newest.astimezone(UTC).isoformat(),
+            "extra-index-url": [without_credentials(url) for url in several(written["extra-index-url"])],
+            "find-links": [without_credentials(url) for url in several(written["find-links"])],
+            "index-url": [without_credentials(url) for url in several(written["index-url"])],
+            "requirements": list(pip.requirements),
+            "resolver": written["resolver"],
+        },
+        "python": {"requires": requires_python},
+    }

@@ -1,0 +1,167 @@
+"""The Python packages that the project asks for, and every file that says so."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from envfreeze.errors import UsageError
+from envfreeze.project import places
+from envfreeze.project.configuration import PYPROJECT
+from envfreeze.project.included import read_with_includes
+from envfreeze.project.model import PipSettings
+from envfreeze.project.moments import moment
+from envfreeze.project.urls import expand, is_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from envfreeze.project.pyproject import Pyproject
+    from envfreeze.project.validation import Written
+
+USUAL = ("requirements.txt", "requirements.in")
+"""Requirements files that are found without configuration, in this order."""
+
+_LATER = ("environment.yml", "environment.yaml", "uv.lock", "poetry.lock", "Pipfile", "setup.py")
+"""What also names packages, and is not read by this version."""
+
+_OTHER_FORMATS = (".toml", ".yml", ".yaml", ".lock", ".py", ".cfg")
+
+
+def read_packages(
+    root: Path, written: Written, values: Mapping[str, Any], pyproject: Pyproject
+) -> tuple[PipSettings, dict[str, bytes]]:
+    """Read the pip side of a project.
+
+    Args:
+        root: the project's folder, resolved.
+        written: the configuration, for errors.
+        values: the checked values of `[pip]`.
+        pyproject: what pyproject.toml says.
+
+    Returns:
+        The settings, and the content of every requirements and constraints file by relative path.
+
+    Raises:
+        UsageError: a file is missing or cannot be locked, a name is not known, a variable is not set, or
+            nothing says which packages are wanted.
+        MachineError: a file cannot be read.
+
+    """
+    extras, groups = tuple(values["extras"]), tuple(values["groups"])
+    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=bool(extras or groups))
+    for extra in extras:
+        dependencies += pyproject.of_extra(extra)
+    for group in groups:
+        dependencies += pyproject.of_group(group)
+    contents: dict[str, bytes] = {}
+    for key, names in (("requirements", files), ("constraints", values["constraints"])):
+        for index, name in enumerate(names):
+            blame = functools.partial(_blame, written, f"pip.{key}[{index}]", name)
+            _check_format(name, blame)
+            contents |= read_with_includes(root, name, blame)
+    settings = PipSettings(
+        requirements=tuple(files),
+        dependencies=tuple(dict.fromkeys(dependencies)),
+        extras=extras,
+        groups=groups,
+        constraints=tuple(values["constraints"]),
+        index_url=next(iter(_indexes(written, "index-url", values)), None),
+        extra_index_urls=_indexes(written, "extra-index-url", values),
+        find_links=_find_links(root, written, values),
+        exclude_newer=_exclude_newer(written, values),
+    )
+    return settings, contents
+
+
+def several(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Read a key that is one value or a list of them."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _wanted(
+    root: Path, requirements: list[str] | None, pyproject: Pyproject, *, has_more: bool
+) -> tuple[list[str], list[str]]:
+    """Choose the source: requirements files and dependencies, of which one is empty."""
+    if requirements is not None:
+        return requirements, []
+    if pyproject.names_dependencies:
+        return [], pyproject.dependencies()
+    usual = next((name for name in USUAL if (root / name).exists()), None)
+    if usual is not None:
+        return [usual], []
+    if pyproject.project is not None or has_more:
+        return [], []
+    raise _nothing_found(root)
+
+
+def _nothing_found(root: Path) -> UsageError:
+    later = [name for name in _LATER if (root / name).exists()]
+    details = [
+        f"{name} is there, but this version of envfreeze reads requirements files and {PYPROJECT} only"
+        for name in later
+    ]
+    return UsageError(
+        f"nothing in {root} says which Python packages are wanted: looked for [project] in {PYPROJECT}, "
+        + " and ".join(USUAL),
+        hint="create requirements.txt, or name another file: run `envfreeze init` and set [pip] requirements",
+        details=tuple(details),
+    )
+
+
+def _blame(written: Written, key: str, name: str, problem: str) -> UsageError:
+    if key == "pip.requirements[0]" and name in USUAL and not _is_written(written):
+        return UsageError(f"{name} {problem}")
+    return written.error(key, f"{name!r} {problem}")
+
+
+def _is_written(written: Written) -> bool:
+    return "requirements" in written.values.get("pip", {})
+
+
+def _check_format(name: str, blame: places.Blame) -> None:
+    if name.endswith(_OTHER_FORMATS):
+        error = blame("is not a requirements file")
+        error.hint = (
+            "leave `requirements` out: [project.dependencies] is read without it"
+            if name.endswith(PYPROJECT)
+            else "name a file in the format that pip reads with -r"
+        )
+        raise error
+
+
+def _indexes(written: Written, key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    expanded = expand(written, f"pip.{key}", several(values[key]))
+    if not all(map(is_url, expanded)):
+        raise written.error(
+            f"pip.{key}", "is not a URL once the environment variables are put in", "check what they hold"
+        )
+    return expanded
+
+
+def _find_links(root: Path, written: Written, values: Mapping[str, Any]) -> tuple[str, ...]:
+    key = "pip.find-links"
+    given = several(values["find-links"])
+    expanded = expand(written, key, given)
+    for place, shown in zip(expanded, given, strict=True):
+        if is_url(place):
+            continue
+        blame = functools.partial(_blame, written, key, shown)
+        if "://" in place or place.startswith("/"):
+            raise written.error(
+                key, "is neither a folder of the project nor a URL", "write an absolute folder as file:///…"
+            )
+        if not places.inside(root, root / place, blame).is_dir():
+            raise blame("is not a folder")
+    return expanded
+
+
+def _exclude_newer(written: Written, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - datetime | None
+    value = values["exclude-newer"]
+    try:
+        return None if value is None else moment(value)
+    except ValueError as error:
+        raise written.error("pip.exclude-newer", f"is not in the calendar: {value}") from error

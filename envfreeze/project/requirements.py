@@ -1,0 +1,170 @@
+"""Finds in a requirements file what makes it depend on other files. Pure: it reads no file.
+
+The format is pip's (https://pip.pypa.io/en/stable/reference/requirements-file-format/), and uv is what
+resolves it, which differs from pip in corners: where a comment begins in the name of an included file, how
+a continued line goes on, two options on one line. A line that the two read differently is refused, so that
+no file is read by the resolution that is not among the project's inputs.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from envfreeze.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_END_OF_LINE = re.compile(r"\r\n|\r|\n")
+_COMMENT = re.compile(r"(?:^|\s)#.*", re.DOTALL)
+_INCLUDE = re.compile(r"(?P<option>--(?:requirement|constraint)(?=[=\s]|$)|-[rc])=?(?P<value>.*)", re.DOTALL)
+_EDITABLE = re.compile(r"--editable(?:[=\s]|$)|-e")
+_INCLUDE_WITHIN = re.compile(r"\s(-[rce]|--(?:requirement|constraint|editable)(?=[=\s]|$))")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_OPTIONS = re.compile(r"\s-.*", re.DOTALL)
+_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*(?P<target>.*)", re.DOTALL)
+_MARKER = re.compile(r"\s*;.*", re.DOTALL)
+_EXTRAS = re.compile(r"\s*\[[^\]]*\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A file that a requirements file includes.
+
+    Attributes:
+        line: where, counted from 1.
+        option: how: `-r`, `-c` or their long forms.
+        path: as written, relative to the folder of the including file.
+
+    """
+
+    line: int
+    option: str
+    path: str
+
+
+def includes(content: bytes, file: str) -> list[Include]:
+    """List what a requirements or constraints file includes.
+
+    Args:
+        content: the file's.
+        file: its name in errors.
+
+    Raises:
+        UsageError: it is not UTF-8, includes what cannot be locked, or names a local project.
+
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{file} is not UTF-8 text, at byte {error.start}", hint=f"save {file} as UTF-8"
+        ) from error
+    found = []
+    for number, line, is_joined in _joined_lines(text):
+        where = f"{file}, line {number}"
+        included = _INCLUDE.match(line)
+        if included and is_joined:
+            raise UsageError(
+                f"{where}: {included['option']} is continued on another line, where uv does not look for it",
+                hint="write it on one line",
+            )
+        if included:
+            found.append(Include(number, included["option"], _path(included["value"], where)))
+        elif _EDITABLE.match(line):
+            raise UsageError(
+                f"{where}: editable installs are not in this version of envfreeze",
+                hint="name the project's dependencies instead, and copy its code in with `include`",
+            )
+        elif within := _INCLUDE_WITHIN.search(line):
+            raise UsageError(f"{where}: {within[1]} is not at the start", hint="give it a line of its own")
+        elif not line.startswith("-"):
+            check_not_local(line, where)
+    return found
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Join continued lines and drop comments and empty lines; each with the number of its first line."""
+    return ((number, line) for number, line, _ in _joined_lines(text))
+
+
+def _joined_lines(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Like `logical_lines`, and whether the line was continued."""
+    pending, start = "", 0
+    for number, line in enumerate(_END_OF_LINE.split(text), start=1):
+        start = start if pending else number
+        # A comment ends with its line, whatever its last character is.
+        bare, commented = _COMMENT.subn("", line)
+        if not commented and bare.endswith("\\"):
+            pending += bare[:-1] or " "
+            continue
+        if joined := (pending + bare).strip():
+            yield start, joined, bool(pending)
+        pending = ""
+    if pending.strip():
+        yield start, pending.strip(), True
+
+
+def _path(value: str, where: str) -> str:
+    raw = value.partition("#")[0].strip()
+    if not raw:
+        raise UsageError(f"{where}: the option names no file")
+    try:
+        words = shlex.split(raw)
+    except ValueError as error:
+        raise UsageError(f"{where}: a quotation mark is left open") from error
+    if len(words) != 1:
+        if within := _INCLUDE_WITHIN.search(raw):
+            raise UsageError(f"{where}: {within[1]} is not at the start", hint="give it a line of its own")
+        if any(mark in raw for mark in "\"'\\"):
+            raise UsageError(
+                f"{where}: only part of the file's name is quoted", hint="quote all of it, or nothing"
+            )
+        words = [raw]
+    (path,) = words
+    if _SCHEME.match(path):
+        raise UsageError(
+            f"{where}: what a URL holds cannot be locked",
+            hint="download the file into the project and include it from there",
+        )
+    if "${" in path:
+        raise UsageError(
+            f"{where}: an environment variable in the name of an included file cannot be locked",
+            hint="write the name itself",
+        )
+    if path.startswith("/"):
+        raise UsageError(
+            f"{where}: {path} is absolute", hint="write the path relative to the folder of this file"
+        )
+    return path
+
+
+def check_not_local(requirement: str, where: str) -> None:
+    """Refuse a requirement that is a folder or source archive of this machine; a wheel may be one.
+
+    Args:
+        requirement: a line of a requirements file or a PEP 508 requirement.
+        where: who names it, for the error.
+
+    Raises:
+        UsageError: it is one.
+
+    """
+    bare = _OPTIONS.sub("", requirement)
+    named = _NAMED.match(bare)
+    target = _MARKER.sub("", named["target"] if named else bare).strip()
+    is_file_url = target.lower().startswith("file:")
+    if not (named or is_file_url or target.startswith((".", "~")) or "/" in target):
+        return
+    if target.startswith("$") or (_SCHEME.match(target) and not is_file_url):
+        return
+    path = unquote(target.partition("#")[0]) if is_file_url else target
+    if not _EXTRAS.sub("", path).lower().endswith(".whl"):
+        raise UsageError(
+            f"{where}: {target} is a local project, which this version of envfreeze does not install",
+            hint="name its dependencies instead and copy its code in with `include`, or name a wheel of it",
+        )

@@ -1,0 +1,275 @@
+"""Asking web servers for files: redirects, credentials, certificates, proxies, and what went wrong.
+
+Knows nothing of digests, caches or resuming. Everything that goes wrong is an `AttemptError`, which says
+whether asking again may help and shows no credentials.
+"""
+
+from __future__ import annotations
+
+import base64
+import netrc
+import os
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+from envfreeze.errors import MachineError, UsageError
+from envfreeze.store.address import Address
+from envfreeze.store.retry import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+    from envfreeze.digest import Digest
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_LONGEST_CHAIN: Final = 10
+_AGAIN: Final = frozenset({408, 425, 429})
+_CONNECT_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 30.0
+
+
+class AttemptError(Exception):
+    """One attempt at one address failed.
+
+    Attributes:
+        reason: for people, without credentials.
+        again: whether the same address may give it later.
+        after: seconds that the server asked to wait.
+        status: the HTTP status, where there was one; 404 also for a local file that is not there.
+        got: what the address has instead of what is wanted: its digest or its size in words.
+
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        again: bool = False,
+        after: float | None = None,
+        status: int | None = None,
+        got: Digest | str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.again = again
+        self.after = after
+        self.status = status
+        self.got = got
+
+
+class Client:
+    """A pool of connections that several threads may use.
+
+    Proxies come from the environment as everywhere (`HTTPS_PROXY`, `NO_PROXY`), credentials from the URL
+    or from netrc.
+
+    Args:
+        connections: how many at once.
+
+    Raises:
+        MachineError: certificates that the environment names cannot be read, or a proxy cannot be used.
+        UsageError: a proxy's address in the environment is none.
+
+    """
+
+    def __init__(self, *, connections: int = 1) -> None:
+        import httpx  # noqa: PLC0415 - heavy
+
+        from envfreeze import __version__  # noqa: PLC0415 - the package may be importing this module
+
+        self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._aborted = False
+        try:
+            self._http = httpx.Client(
+                verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+                timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
+                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                headers={
+                    "User-Agent": f"envfreeze/{__version__}",
+                    "Accept": "*/*",
+                    # Digests are of files as they are; a range of a compressed answer means nothing.
+                    "Accept-Encoding": "identity",
+                },
+            )
+        except ImportError as error:
+            raise MachineError(
+                "a SOCKS proxy is set in the environment, and its support is not installed",
+                hint="pip install 'httpx[socks]', or unset ALL_PROXY",
+            ) from error
+        except (ValueError, httpx.InvalidURL):
+            # Its message would repeat the proxy's address with its password.
+            raise UsageError(
+                "a proxy's address in the environment is not a URL",
+                hint="look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY: http://proxy.example.org:3128",
+            ) from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def abort(self) -> None:
+        """End what other threads are waiting for, now. They see an `AttemptError`."""
+        with self._lock:
+            self._aborted = True
+            for connected in self._sockets:
+                _hang_up(connected)
+
+    @contextmanager
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
+        """Ask for a file: an answer with status 200, 206 or 416, its body not read yet.
+
+        Read the body with `iter_raw`, inside the block.
+
+        Raises:
+            AttemptError: from the asking, and from reading the body in the block.
+
+        """
+        import httpx  # noqa: PLC0415 - heavy
+
+        response: httpx.Response | None = None
+        try:
+            response = self._follow(url, headers or {})
+            yield response
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+            raise _explained(error) from error
+        finally:
+            if response is not None:
+                with suppress(httpx.HTTPError, OSError):
+                    response.close()
+
+    def _follow(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            here = first = Address.parse(url)
+        except ValueError as error:
+            raise AttemptError(str(error)) from error
+        if not first.is_web:
+            raise AttemptError(f"{first.scheme or 'a path'} is no scheme that files can be fetched by")
+        credentials, trouble = _credentials(first)
+        for _ in range(_LONGEST_CHAIN):
+            shown = credentials if first.trusts(here) else None
+            response = self._ask(here, headers, shown)
+            if response.status_code in _REDIRECTS and "location" in response.headers:
+                response.close()
+                try:
+                    here = here.moved(response.headers["location"])
+                except ValueError as error:
+                    raise AttemptError(str(error), status=response.status_code) from error
+                continue
+            if response.status_code in {200, 206, 416}:
+                return response
+            response.close()
+            raise _refused(response, here, shown=shown is not None, trouble=trouble)
+        raise AttemptError(f"more than {_LONGEST_CHAIN} redirects")
+
+    def _ask(
+        self, address: Address, headers: Mapping[str, str], credentials: tuple[str, str] | None
+    ) -> httpx.Response:
+        sent = dict(headers)
+        if credentials is not None:
+            token = base64.b64encode(":".join(credentials).encode()).decode()
+            sent["Authorization"] = f"Basic {token}"
+        request = self._http.build_request(
+            "GET", address.url, headers=sent, extensions={"trace": self._watch}
+        )
+        return self._http.send(request, stream=True, follow_redirects=False)
+
+    def _watch(self, event: str, told: Mapping[str, Any]) -> None:
+        """Remember every socket, so that `abort` can end a wait that no flag would."""
+        if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            return
+        connected = told["return_value"].get_extra_info("socket")
+        if isinstance(connected, socket.socket):
+            with self._lock:
+                self._sockets.add(connected)
+                if self._aborted:
+                    _hang_up(connected)
+
+
+def _hang_up(connected: socket.socket) -> None:
+    # Closing would not wake up a thread that waits for data. Not the TLS socket's own shutdown, which
+    # takes its state away under the thread that uses it.
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+@lru_cache(maxsize=1)
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the system's certificates and certifi's."""
+    import certifi  # noqa: PLC0415 - heavy
+
+    try:
+        if file or folder:
+            return ssl.create_default_context(cafile=file or None, capath=folder or None)
+        context = ssl.create_default_context()
+        context.load_verify_locations(cafile=certifi.where())
+    except (OSError, ssl.SSLError) as error:
+        raise MachineError(
+            f"the certificates cannot be read: {file or folder or certifi.where()}",
+            hint="look at SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from error
+    return context
+
+
+def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:
+    """Those of the URL, else netrc's for its host; and why netrc could not be read, if so."""
+    if address.credentials is not None:
+        return address.credentials, ""
+    path = Path(os.environ.get("NETRC") or Path("~/.netrc").expanduser())
+    try:
+        found = netrc.netrc(path).authenticators(address.host)
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, UnicodeError, netrc.NetrcParseError) as error:
+        # The parser's own message may repeat a password.
+        line = getattr(error, "lineno", None)
+        return None, f"{path} cannot be read" + (f", line {line}" if line else "")
+    return ((found[0], found[2] or ""), "") if found is not None else (None, "")
+
+
+def _refused(response: httpx.Response, address: Address, *, shown: bool, trouble: str) -> AttemptError:
+    status = response.status_code
+    reason = f"{status} {response.reason_phrase}".rstrip()
+    if status in {401, 403}:
+        if shown:
+            reason += f": {address.host} refused the credentials of the URL or of netrc"
+        else:
+            reason += f": no credentials for {address.host} in the URL or in netrc"
+        if trouble:
+            reason += f" ({trouble})"
+    after = retry_after(response.headers.get("retry-after"))
+    if after:
+        reason += f", asks to wait {after:.0f} s"
+    return AttemptError(
+        reason,
+        again=status in _AGAIN or status >= 500,  # noqa: PLR2004 - server errors
+        after=after,
+        status=status,
+    )
+
+
+def _explained(error: Exception) -> AttemptError:
+    import httpx  # noqa: PLC0415 - heavy
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return AttemptError(f"its certificate is not trusted: {cause.verify_message}")
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.ConnectTimeout):
+        return AttemptError(f"no connection within {_CONNECT_SECONDS:.0f} s", again=True)
+    if isinstance(error, httpx.TimeoutException):
+        return AttemptError(f"nothing came for {_SILENCE_SECONDS:.0f} s", again=True)
+    reason = str(error).partition("] ")[2] or str(error) or type(error).__name__
+    final = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+    if isinstance(error, httpx.ProxyError):
+        reason, final = f"the proxy refused: {reason}", reason.startswith("407")
+    return AttemptError(reason, again=not final)
