@@ -1,0 +1,118 @@
+"""Locks of every shape, for property tests."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from hypothesis import strategies as st
+
+from envfreeze.digest import Digest
+from envfreeze.locking.model import (
+    SCHEMA,
+    WRITER,
+    AptBase,
+    AptIndex,
+    Archive,
+    Deb,
+    LayerSeal,
+    Lock,
+    PlannedLayer,
+    Runtime,
+    Target,
+    Wheel,
+)
+from envfreeze.oci.platform import Platform
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(
+    lambda name: "--" not in name
+)
+digests = st.binary(min_size=32, max_size=32).map(lambda content: Digest(content.hex()))
+sizes = st.integers(0, 2**50)
+versions = st.from_regex(
+    r"[1-9][0-9]?(\.[1-9]){0,2}(rc1|\.post2|\+cu128)?", fullmatch=True, alphabet=st.characters(codec="ascii")
+)
+folders = st.lists(st.text("aZ _%é?#+~'", min_size=1, max_size=6), max_size=2).map("/".join)
+
+
+@st.composite
+def wheels(draw: st.DrawFn) -> Wheel:
+    name, version = draw(names), draw(versions)
+    tag = draw(st.sampled_from(["py3-none-any", "cp313-cp313-manylinux_2_28_x86_64"]))
+    filename = f"{name.replace('-', '_')}-{version}-{tag}.whl"
+    folder = draw(folders)
+    path = f"{folder}/{filename}" if folder else filename
+    root = draw(
+        st.sampled_from(["https://files.example.org:8443/", "http://127.0.0.1/", "file:///opt/", "file:"])
+    )
+    return Wheel(
+        name=name,
+        version=version,
+        filename=filename,
+        digest=draw(digests),
+        size=draw(st.none() | sizes),
+        url=root + quote(path),
+        requested=draw(st.booleans()),
+        direct=draw(st.booleans()),
+    )
+
+
+@st.composite
+def bases(draw: st.DrawFn) -> AptBase:
+    archives = draw(st.lists(st.builds(Archive, texts, st.lists(texts, max_size=2).map(tuple)), max_size=2))
+    known = st.sampled_from([archive.name for archive in archives] or [""])
+    filenames = texts.map(lambda text: f"pool/{text.replace('..', '')}.deb")
+    debs = st.builds(Deb, texts, texts, texts, filenames, digests, sizes, known, st.booleans())
+    indexes = st.builds(AptIndex, known, texts, st.lists(texts, max_size=2).map(tuple), texts, digests)
+    some = 3 if archives else 0
+    return AptBase(
+        reference=draw(texts),
+        archives=tuple(archives),
+        indexes=tuple(draw(st.lists(indexes, max_size=some))),
+        packages=tuple(draw(st.lists(debs, max_size=some))),
+        notes=tuple(draw(st.lists(texts, max_size=2))),
+    )
+
+
+layers = st.builds(
+    PlannedLayer,
+    st.sampled_from(["debs", "system", "wheels", "environment"]),
+    texts,
+    st.lists(texts, max_size=12).map(tuple),
+    st.none() | st.builds(LayerSeal, digests, digests, sizes),
+)
+
+
+def targets(platform: str) -> st.SearchStrategy[Target]:
+    return st.builds(
+        Target,
+        platform=st.just(Platform.parse(platform)),
+        python=st.sampled_from(["3.13.5", "3.11.2", "3.15.0rc1"]),
+        glibc=st.sampled_from(["2.41", "2.36"]),
+        manylinux=st.sampled_from(["manylinux_2_40", "manylinux_2_36"]),
+        base=bases(),
+        wheels=st.lists(wheels(), max_size=4, unique_by=lambda wheel: wheel.name).map(
+            lambda found: tuple(sorted(found, key=lambda wheel: wheel.name))
+        ),
+        layers=st.lists(layers, max_size=4).map(tuple),
+        manifest=st.none() | digests,
+    )
+
+
+lists = st.lists(texts, max_size=3).map(tuple)
+maps = st.dictionaries(texts, texts, max_size=3)
+runtimes = st.builds(
+    Runtime, maps, maps, lists, st.none() | texts, texts, st.none() | lists, st.none() | lists
+)
+
+locks = st.builds(
+    Lock,
+    schema=st.just(SCHEMA),
+    writer=st.just(WRITER),
+    inputs=st.dictionaries(texts, digests, max_size=3),
+    exclude_newer=st.none() | st.just("2026-01-01T00:00:00Z"),
+    runtime=runtimes,
+    targets=st.sampled_from([("linux/amd64",), ("linux/arm64",), ("linux/arm64", "linux/amd64"), ()]).flatmap(
+        lambda platforms: st.tuples(*map(targets, platforms))
+    ),
+)
