@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from envfreeze.digest import Digest
 from envfreeze.engines import native
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import included
-from envfreeze.locking import files
+from envfreeze.locking import files, indexes
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import docker, layout
 from envfreeze.oci.image import ImageIndex
@@ -117,7 +118,13 @@ def build(
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     assembly = native.assemble(
-        lock, root=root, cache=cache, progress=progress, offline=offline, workers=workers
+        lock,
+        root=root,
+        cache=cache,
+        progress=progress,
+        offline=offline,
+        workers=workers,
+        authenticate=partial(indexes.authenticate, project=project),
     )
     native.hold(lock, assembly)
     for note in assembly.notes:

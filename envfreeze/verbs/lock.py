@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import entropy, files
@@ -220,18 +223,28 @@ def _digests(project: Project) -> dict[str, Digest]:
 
 def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wish: _Wish) -> Lock:
     from envfreeze.layers.plan import plan  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
 
     last = {target.platform: target for target in before.targets} if before is not None else {}
     targets = [_target(project, platform, last.get(platform), wish) for platform in project.image.platforms]
-    cutoff = project.pip.exclude_newer
+    _check_upgraded(wish.upgrade_packages, targets)
     return Lock(
         schema=SCHEMA,
         writer=WRITER,
         inputs=inputs,
-        exclude_newer=None if cutoff is None else cutoff.isoformat(),
+        exclude_newer=pip.cutoff(project),
         runtime=_runtime(project, {wheel.name for target in targets for wheel in target.wheels}),
         targets=tuple(replace(target, layers=plan(target)) for target in targets),
     )
+
+
+def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
+    known = {wheel.name for target in targets for wheel in target.wheels}
+    known |= {deb.name for target in targets for deb in target.base.packages}
+    for text in names:
+        name = Requirement(text).name
+        if not {name, canonicalize_name(name)} & known:
+            raise UsageError(f"{name} cannot be upgraded: nothing that is locked has that name")
 
 
 def _target(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Level, Verdict
 from envfreeze.engines import native
-from envfreeze.errors import UntrustedError, UsageError
-from envfreeze.locking import files
+from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
+from envfreeze.locking import files, indexes
 from envfreeze.locking.model import WRITER
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
 from envfreeze.progress import SILENT
+from envfreeze.project.load import load
 from envfreeze.records.model import Verification, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.build import OUTPUT, one_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -101,7 +103,14 @@ def verify(
         folder = store.restore(recorded, scratch / "checkout")
         lock = _recorded_platforms(files.read(folder), recorded)
         assembly = native.assemble(
-            lock, root=folder, cache=cache, progress=progress, reuse=False, offline=offline, workers=workers
+            lock,
+            root=folder,
+            cache=cache,
+            progress=progress,
+            reuse=False,
+            offline=offline,
+            workers=workers,
+            authenticate=_authenticate(folder),
         )
         rebuilt = tuple(made.image for made in assembly.images)
         verdict = _verdict(recorded, rebuilt, _originals(recorded, root, against))
@@ -116,6 +125,15 @@ def verify(
             )
         )
     return VerifyOutcome(verdict, recorded, time.monotonic() - started)
+
+
+def _authenticate(folder: Path) -> Callable[[str], str]:
+    """What the recorded project's indexes ask of the user who verifies; nothing where it cannot be read."""
+    try:
+        project = load(folder)
+    except EnvfreezeError:
+        return str
+    return partial(indexes.authenticate, project=project)
 
 
 def _recorded_platforms(lock: Lock, recorded: Record) -> Lock:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -40,8 +40,11 @@ def obtain(
     cache: Cache,
     offline: bool,
     progress: Progress,
+    authenticate: Callable[[str], str] = str,
 ) -> dict[Digest, Path]:
     """Have the artifacts in the cache, downloading what is missing.
+
+    `authenticate` puts credentials into the URLs of wheels, which the lock never has.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -50,7 +53,7 @@ def obtain(
     """
     downloads = [
         *_deb_downloads(target.base, debs),
-        *(Download(wheel.filename, wheel.digest, wheel.size, (wheel.url,)) for wheel in wheels),
+        *(Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),)) for wheel in wheels),
     ]
     return fetch(cache, downloads, progress=progress, offline=offline)
 

@@ -87,6 +87,7 @@ def assemble(
     reuse: bool = True,
     offline: bool = False,
     workers: int | None = None,
+    authenticate: Callable[[str], str] = str,
 ) -> Assembly:
     """Assemble the images of a lock.
 
@@ -99,6 +100,7 @@ def assemble(
             checked again when they are read.
         offline: fetch nothing.
         workers: threads; None: one per processor.
+        authenticate: puts credentials into the URL of a wheel for its download.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -113,7 +115,7 @@ def assemble(
         with ExitStack() as stack:
             work = _TargetAssembly(lock, target, root, cache, progress, stack.enter_context(cache.scratch()))
             try:
-                seals = work.layers(reuse=reuse, offline=offline, workers=workers)
+                seals = work.layers(reuse, offline, workers, authenticate)
             except OSError as error:
                 raise MachineError(
                     f"a layer cannot be written to {cache.root}: {error.strerror}",
@@ -146,7 +148,9 @@ class _TargetAssembly:
         self.reused = 0
         self.notes: tuple[str, ...] = ()
 
-    def layers(self, *, reuse: bool, offline: bool, workers: int | None) -> dict[str, LayerSeal]:
+    def layers(
+        self, reuse: bool, offline: bool, workers: int | None, authenticate: Callable[[str], str]
+    ) -> dict[str, LayerSeal]:
         """Have every planned layer in the cache: name to digests."""
         target, cache = self._target, self._cache
         keys = {layer.name: known.key_of(target, layer, self._lock.writer) for layer in target.layers}
@@ -159,7 +163,13 @@ class _TargetAssembly:
             debs = {deb.name: deb for layer in missing for deb in debs_of(target, layer)}
             wheels = {wheel.name: wheel for layer in missing for wheel in wheels_of(target, layer)}
             files = obtain(
-                target, debs.values(), wheels.values(), cache=cache, offline=offline, progress=self._progress
+                target,
+                debs.values(),
+                wheels.values(),
+                cache=cache,
+                offline=offline,
+                progress=self._progress,
+                authenticate=authenticate,
             )
             total = sum(wheel.size or 0 for layer in missing for wheel in wheels_of(target, layer))
             total += _DEB_INFLATION * sum(deb.size for deb in debs.values())

@@ -83,8 +83,8 @@ def wants_interpreter(start: bytes) -> bool:
 
 
 def rewrite_shebang(text: bytes, interpreter: str) -> bytes:
-    """Put the environment's interpreter in place of `#!python` or `#!pythonw`, its arguments kept."""
-    line, newline, rest = text.partition(b"\n")
-    words = line.rstrip(b"\r").split(None, 1)
-    arguments = b" " + words[1] if len(words) > 1 else b""
-    return b"#!" + interpreter.encode() + arguments + newline + rest
+    """Put the environment's interpreter in place of a first line that begins with `#!python`.
+
+    Arguments on that line are dropped, as pip and the reference installer do.
+    """
+    return b"#!" + interpreter.encode() + b"\n" + text.partition(b"\n")[2]
