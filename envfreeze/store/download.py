@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -167,6 +168,7 @@ class _Pool:
         self._transfer = Transfer(cache, client, retry=retry, progress=progress, halt=self._halt)
         self._have: dict[Digest, Path] = {}
         self._errors: list[Exception] = []
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def run(self, workers: int) -> dict[Digest, Path]:
         # Daemons: a thread that looks up a host's name cannot be woken up, and Ctrl-C must not wait for it.
@@ -174,19 +176,25 @@ class _Pool:
             threading.Thread(target=self._work, name=f"envfreeze-fetch-{number}", daemon=True)
             for number in range(workers)
         ]
+        running = 0
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+                running += 1
+            while running:
+                # Not `join`: interrupted, it takes a living thread for ended
+                # (https://github.com/python/cpython/issues/90882).
+                self._ended.get()
+                running -= 1
         finally:
-            # Nothing to do after a quiet end; after Ctrl-C, in the middle of `join`, all of it.
+            # After a quiet end there is nothing to stop; after Ctrl-C all of it.
             self._stop()
             deadline = time.monotonic() + _GRACE_SECONDS
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(max(0.0, deadline - time.monotonic()))
-            if self._client is not None and not any(thread.is_alive() for thread in threads):
+            with suppress(queue.Empty):
+                while running:
+                    self._ended.get(timeout=max(0.0, deadline - time.monotonic()))
+                    running -= 1
+            if self._client is not None and not running:
                 self._client.close()
         if self._errors:
             raise _first(self._errors)
@@ -215,6 +223,8 @@ class _Pool:
         except Exception as error:  # noqa: BLE001 - raised again in the thread that called
             self._errors.append(error)
             self._stop()
+        finally:
+            self._ended.put(None)
 
     def _one(self, wanted: Download) -> Path | None:
         """The blob, or None where another process or thread is fetching it at the moment."""
