@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
-from envfreeze.oci import canonical, staging, tar
+from envfreeze.oci import canonical, reference, staging, tar
 from envfreeze.oci.contents import INDEX, MARKER, VERSION, blob_path, contents
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.members import Member, Type, members
@@ -60,27 +60,17 @@ def write(image: Image | ImageIndex, path: Path, *, name: str | None = None) -> 
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise UsageError(f"{path} is a folder", hint="name the archive's file, or write an OCI layout")
-    tags = (name,) if name and _has_tag(name) else ()
     with staging.file(target) as output:
-        return stream(image, output, name=name, tags=tags)
+        return stream(image, output, name=name)
 
 
-def stream(
-    image: Image | ImageIndex,
-    output: BinaryIO,
-    *,
-    name: str | None = None,
-    tags: tuple[str, ...] = (),
-    annotations: Mapping[str, str] | None = None,
-) -> Digest:
+def stream(image: Image | ImageIndex, output: BinaryIO, *, name: str | None = None) -> Digest:
     """Write an archive to an open file or pipe.
 
     Args:
         image: what to write.
         output: where to.
-        name: becomes `org.opencontainers.image.ref.name`.
-        tags: `name:tag` each, what Docker is to call the image.
-        annotations: further annotations of the entry in `index.json`.
+        name: as for `write`.
 
     Returns:
         The digest of the manifest, or of the index.
@@ -90,10 +80,10 @@ def stream(
         OSError: the output cannot be written.
 
     """
-    files = contents(image, name=name, annotations=annotations)
+    files = contents(image, name=name)
     documents = dict(files.documents)
     if not isinstance(image, ImageIndex):
-        documents[DOCKER_MANIFEST] = _docker_manifest(image, tags)
+        documents[DOCKER_MANIFEST] = _docker_manifest(image, name)
     for path in sorted((*_FOLDERS, *documents, *files.layers)):
         if path in _FOLDERS:
             output.write(_header(path, tarfile.DIRTYPE, 0o755, 0))
@@ -225,15 +215,10 @@ def _add_place(places: dict[str, tuple[int, int]], member: Member) -> None:
     places[member.path] = member.offset, member.size
 
 
-def _has_tag(name: str) -> bool:
-    """Whether a name has the form `name:tag`, so that Docker can call the image by it."""
-    return ":" in name.rpartition("/")[2]
-
-
-def _docker_manifest(image: Image, tags: tuple[str, ...]) -> bytes:
+def _docker_manifest(image: Image, name: str | None) -> bytes:
     entry = {
         "Config": blob_path(Digest.of(image.config)),
-        "RepoTags": list(tags) or None,
+        "RepoTags": [name] if name and reference.is_tagged(name) else None,
         "Layers": [blob_path(layer.digest) for layer in image.layers],
     }
     return canonical.dump([entry])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
-from envfreeze.oci import canonical, media
+from envfreeze.oci import canonical, media, reference
 from envfreeze.oci.descriptor import Descriptor
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.manifest import REF_NAME, describe, layout_index_json
@@ -24,6 +24,8 @@ INDEX = "index.json"
 
 BLOBS = "blobs/sha256"
 """The folder of the blobs, named by the hexadecimal part of their digests."""
+
+_CONTAINERD_NAME = "io.containerd.image.name"
 
 VERSION = "1.0.0"
 """The version of the layout format."""
@@ -50,23 +52,23 @@ def blob_path(digest: Digest) -> str:
     return f"{BLOBS}/{digest.hex}"
 
 
-def contents(
-    image: Image | ImageIndex, *, name: str | None = None, annotations: Mapping[str, str] | None = None
-) -> Contents:
+def contents(image: Image | ImageIndex, *, name: str | None = None) -> Contents:
     """List the files of the layout of an image.
 
     Args:
         image: one image, which `index.json` points at directly, or an index, which it points at in turn.
-        name: becomes the annotation `org.opencontainers.image.ref.name`.
-        annotations: further annotations of the entry in `index.json`.
+        name: becomes the annotation `org.opencontainers.image.ref.name`, and where it is a name with a tag
+            also containerd's own, without which Docker's containerd store does not find the image again.
 
     Raises:
         UntrustedError: a manifest or config is not a JSON object.
 
     """
-    annotations = dict(annotations or {})
+    annotations = {}
     if name:
         annotations[REF_NAME] = name
+        if reference.is_tagged(name):
+            annotations[_CONTAINERD_NAME] = reference.full(name)
     documents = {MARKER: canonical.dump({"imageLayoutVersion": VERSION})}
     if isinstance(image, ImageIndex):
         images = image.images

@@ -7,7 +7,6 @@ The client programs are driven, not the API socket: they know contexts, remote h
 
 from __future__ import annotations
 
-import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -15,20 +14,12 @@ from typing import BinaryIO, cast
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
-from envfreeze.oci import archive
+from envfreeze.oci import archive, reference
 from envfreeze.oci.image import Image, ImageIndex
 from envfreeze.oci.platform import Platform
 
 _ANSWER_SECONDS = 30
-_CONTAINERD_NAME = "io.containerd.image.name"
 _TAIL = 5
-
-# https://github.com/distribution/reference, "Grammar"; the part before the first slash may be a host.
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_REFERENCE = re.compile(
-    rf"(?P<path>(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +89,20 @@ def load(image: Image | ImageIndex, *, tag: str | None = None) -> str:
         UntrustedError: a layer is damaged, or the engine holds another image after the load.
 
     """
-    reference = None if tag is None else _reference(tag)
+    name = None if tag is None else _reference(tag)
     engine = find()
     chosen = _chosen(image, engine)
-    _load(chosen, engine, reference)
-    return _check(chosen, engine, reference)
+    _load(chosen, engine, name)
+    return _check(chosen, engine, name)
 
 
 def _reference(tag: str) -> str:
-    match = _REFERENCE.fullmatch(tag)
-    if match is None:
+    named = reference.with_tag(tag)
+    if named is None:
         raise UsageError(
             f"{tag!r} is not a name for an image", hint="use lower-case letters and digits, as in name:tag"
         )
-    return f"{match['path']}:{match['tag'] or 'latest'}"
-
-
-def _full(reference: str) -> str:
-    """The reference with the host and folder that Docker leaves out."""
-    first, slash, _ = reference.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first):
-        return reference
-    return f"docker.io/{reference}" if slash else f"docker.io/library/{reference}"
+    return named
 
 
 def _chosen(image: Image | ImageIndex, engine: Engine) -> Image:
@@ -132,7 +115,7 @@ def _chosen(image: Image | ImageIndex, engine: Engine) -> Image:
     raise UsageError(f"{engine.name} runs {engine.platform}, the image is for {held}")
 
 
-def _load(image: Image, engine: Engine, reference: str | None) -> None:
+def _load(image: Image, engine: Engine, name: str | None) -> None:
     # Files and not pipes for what it says: nobody reads while the image is written.
     with tempfile.TemporaryFile() as said:
         try:
@@ -143,7 +126,7 @@ def _load(image: Image, engine: Engine, reference: str | None) -> None:
             raise MachineError(f"cannot run {engine.name}: {error.strerror}") from error
         with process:
             try:
-                _feed(process, image, reference)
+                _feed(process, image, name)
             except BaseException:
                 process.kill()
                 raise
@@ -151,30 +134,24 @@ def _load(image: Image, engine: Engine, reference: str | None) -> None:
             raise MachineError(f"{engine.name} did not load the image", details=tuple(_lines(said)[-_TAIL:]))
 
 
-def _feed(process: subprocess.Popen[bytes], image: Image, reference: str | None) -> None:
+def _feed(process: subprocess.Popen[bytes], image: Image, name: str | None) -> None:
     if process.stdin is None:
         return
     try:
         with process.stdin as pipe:
-            archive.stream(
-                image,
-                cast("BinaryIO", pipe),
-                name=reference,
-                tags=() if reference is None else (reference,),
-                annotations=None if reference is None else {_CONTAINERD_NAME: _full(reference)},
-            )
+            archive.stream(image, cast("BinaryIO", pipe), name=name)
     except BrokenPipeError:
         # The engine gave up: its exit status and its words say why.
         return
 
 
-def _check(image: Image, engine: Engine, reference: str | None) -> str:
+def _check(image: Image, engine: Engine, name: str | None) -> str:
     """Ask the engine what it holds now, and compare."""
     config = str(Digest.of(image.config))
     expected = (config, str(image.digest))
-    for name in (reference,) if reference else expected:
+    for asked in (name,) if name else expected:
         answer = subprocess.run(
-            [engine.name, "image", "inspect", "--format", "{{.Id}}", name],
+            [engine.name, "image", "inspect", "--format", "{{.Id}}", asked],
             capture_output=True,
             text=True,
             check=False,
