@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console as Terminal
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -16,18 +17,22 @@ if TYPE_CHECKING:
 COUNTED: Final = 10_000
 """Work smaller than this is shown as a count, larger work as bytes."""
 
+_ONE_LINE: Final[dict[str, Any]] = {"no_wrap": True, "overflow": "ellipsis"}
+
 
 class Bars:
     """The bars of all running tasks at the bottom of the terminal, until `close`."""
 
     def __init__(self, *, colour: bool) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            _Amount(),
+            # One line for each, however narrow the terminal and long the name.
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, **_ONE_LINE)),
+            BarColumn(bar_width=20),
+            _Amount(table_column=Column(justify="right", **_ONE_LINE)),
             TimeElapsedColumn(),
             console=Terminal(stderr=True, no_color=not colour, highlight=False),
             transient=True,
+            expand=True,
             refresh_per_second=5,
         )
         self._progress.start()
@@ -68,6 +73,5 @@ class _Amount(ProgressColumn):
     def render(self, task: RichTask) -> Text:
         if task.total is None:
             return Text(decimal(int(task.completed)) if task.completed >= COUNTED else "")
-        if task.total < COUNTED:
-            return Text(f"{int(task.completed)}/{int(task.total)}")
-        return Text(f"{decimal(int(task.completed))} of {decimal(int(task.total))}")
+        done, total = min(int(task.completed), int(task.total)), int(task.total)
+        return Text(f"{done}/{total}" if total < COUNTED else f"{decimal(done)} of {decimal(total)}")

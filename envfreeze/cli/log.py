@@ -43,7 +43,7 @@ def log(
     from envfreeze.verbs.log import log as read  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
-    records = read(session.root, digest=digest, commit=commit, limit=limit)
+    records = read(session.root, digest=digest, commit=commit, limit=limit, progress=session.console)
     if not records:
         session.console.note("no records")
     session.console.result(

@@ -50,7 +50,7 @@ def write_layer(
     Args:
         entries: sorted by the bytes of their paths, every parent present (`entry.in_order`).
         fd: a file descriptor open for writing.
-        advance: told the bytes of content that have been written.
+        advance: told how many bytes of the artifact have been taken up.
 
     Raises:
         UntrustedError: spliced content is not what its archive states.
@@ -61,9 +61,9 @@ def write_layer(
     writer = _Writer(fd)
     for entry in _checked(entries):
         writer.header(tar.header(entry))
-        if entry.size:
+        if entry.content is not None and entry.size:
             writer.content(entry)
-            advance(entry.size)
+            advance(len(entry.content.data))
     return writer.end()
 
 

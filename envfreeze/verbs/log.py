@@ -5,31 +5,43 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from envfreeze.progress import SILENT
+from envfreeze.records.git import Repository
 from envfreeze.records.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.digest import Digest
+    from envfreeze.progress import Progress
     from envfreeze.records.model import Record
 
 
 def log(
-    root: Path, *, digest: Digest | None = None, commit: str | None = None, limit: int | None = None
+    root: Path,
+    *,
+    digest: Digest | None = None,
+    commit: str | None = None,
+    limit: int | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Record, ...]:
     """List the builds that are recorded.
 
     Args:
         root: a folder of the repository, or the project's folder where there is no repository.
         digest: only builds of this manifest, index or config.
-        commit: only builds of this commit; the beginning of its id is enough.
+        commit: only builds of this commit: a revision of the repository, or the beginning of an id.
         limit: at most so many.
+        progress: is warned of records that are damaged.
 
     Raises:
         MachineError: git is missing or refuses the repository.
 
     """
-    records = open_store(root).records()
+    records = open_store(root, progress=progress).records()
+    repository = None if commit is None else Repository.find(root)
+    if repository is not None and commit is not None:
+        commit = repository.resolve(commit) or commit
     chosen = (
         record
         for record in records
