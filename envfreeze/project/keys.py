@@ -124,7 +124,7 @@ IMAGE = Table(
         ),
         Key(
             "platform",
-            OneOrMore(Choice(Platform.SUPPORTED)),
+            OneOrMore(Choice(Platform.SUPPORTED), at_least=1),
             "The platform, or a list of platforms, that images are made for. None needs emulation.",
             'platform = ["linux/amd64", "linux/arm64"]',
             "linux/amd64",

@@ -260,14 +260,16 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMore:
-    """A value, or a list of at least one.
+    """A value, or a list of them.
 
     Attributes:
         item: what each is.
+        at_least: how many a list must have.
 
     """
 
     item: Kind
+    at_least: int = 0
 
     @property
     def words(self) -> str:
@@ -276,7 +278,7 @@ class OneOrMore:
 
     @property
     def _items(self) -> Items:
-        return Items(self.item, at_least=1)
+        return Items(self.item, at_least=self.at_least)
 
     def problems(self, value: object, place: str) -> Iterator[Problem]:
         """Refuse other types and wrong members."""

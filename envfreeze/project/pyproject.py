@@ -7,6 +7,7 @@ extras (`dev = ["mine[test]"]`), the requirements of those extras take the place
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from envfreeze.project.requirements import check_not_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class Pyproject:
             where = f"{place}[{index}]"
             text = str(_require(entry, str, where, "a string")).strip()
             try:
-                requirement = Requirement(text)
+                requirement = _requirement(text)
             except InvalidRequirement as error:
                 raise UsageError(
                     f"{PYPROJECT}: {where} is not a requirement: {text!r}",
@@ -181,8 +184,7 @@ class Pyproject:
                 listed += self._of_itself(requirement, where, within)
                 continue
             self._check(requirement, where)
-            # Newlines would end the requirement where a resolver reads one from each line.
-            listed.append(" ".join(text.split()))
+            listed.append(text)
         return list(dict.fromkeys(listed))
 
     def _of_itself(self, requirement: Requirement, where: str, within: frozenset[str]) -> Iterator[str]:
@@ -204,6 +206,13 @@ class Pyproject:
             )
 
 
+def _requirement(text: str) -> Requirement:
+    # A resolver reads one requirement from each line, and PEP 508 lets a URL hold the end of one.
+    if _CONTROL.search(text):
+        raise InvalidRequirement("it has a control character")
+    return Requirement(text)
+
+
 def _under(text: str, outer: Requirement) -> str:
     """Put a requirement under the marker of the one that named its extra."""
     requirement = Requirement(text)
@@ -219,9 +228,9 @@ def _require(value: object, kind: type, place: str, words: str) -> Any:  # noqa:
 
 
 def _nearest(name: str, table: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    close = get_close_matches(name, list(known), 1)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    spelled: dict[str, str] = {canonicalize_name(one): one for one in known}
+    if close := get_close_matches(canonicalize_name(name), spelled, 1):
+        return f"did you mean {spelled[close[0]]!r}?"
     return f"[{table}] has: {', '.join(sorted(known))}" if known else f"there is no [{table}]"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 _COMMENT = re.compile(r"(?:^|\s)#.*", re.DOTALL)
-_INCLUDE = re.compile(r"(?P<option>--(?:requirement|constraint)(?=[=\s]|$)|-[rc])=?(?P<value>.*)", re.DOTALL)
+_INCLUDE = re.compile(r"(?P<option>--(?:requirement|constraint)(?=[=\s]|$)|-[rc])(?P<value>.*)", re.DOTALL)
 _EDITABLE = re.compile(r"--editable(?:[=\s]|$)|-e")
 _INCLUDE_WITHIN = re.compile(r"\s(-[rce]|--(?:requirement|constraint|editable)(?=[=\s]|$))")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -110,37 +110,49 @@ def _joined_lines(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _path(value: str, where: str) -> str:
+    """Read the file's name behind the option."""
     raw = value.partition("#")[0].strip()
+    if raw.startswith("="):
+        if not value.startswith("=") or raw[1:] != raw[1:].lstrip():
+            raise UsageError(f"{where}: there is a space beside `=`", hint="write `=` without spaces")
+        raw = raw[1:]
     if not raw:
         raise UsageError(f"{where}: the option names no file")
+    path = _unquoted(raw, where)
+    problems = (
+        (
+            _SCHEME.match(path),
+            "what a URL holds cannot be locked",
+            "download the file into the project and include it from there",
+        ),
+        (
+            "${" in path,
+            "an environment variable in the name of an included file cannot be locked",
+            "write the name itself",
+        ),
+        (path.endswith("/"), f"{path} is a folder", "name the file in it"),
+        (path.startswith("/"), f"{path} is absolute", "write the path relative to the folder of this file"),
+    )
+    for is_so, problem, hint in problems:
+        if is_so:
+            raise UsageError(f"{where}: {problem}", hint=hint)
+    return path
+
+
+def _unquoted(raw: str, where: str) -> str:
     try:
         words = shlex.split(raw)
     except ValueError as error:
         raise UsageError(f"{where}: a quotation mark is left open") from error
-    if len(words) != 1:
-        if within := _INCLUDE_WITHIN.search(raw):
-            raise UsageError(f"{where}: {within[1]} is not at the start", hint="give it a line of its own")
-        if any(mark in raw for mark in "\"'\\"):
-            raise UsageError(
-                f"{where}: only part of the file's name is quoted", hint="quote all of it, or nothing"
-            )
-        words = [raw]
-    (path,) = words
-    if _SCHEME.match(path):
+    if len(words) == 1:
+        return words[0]
+    if within := _INCLUDE_WITHIN.search(raw):
+        raise UsageError(f"{where}: {within[1]} is not at the start", hint="give it a line of its own")
+    if any(mark in raw for mark in "\"'\\"):
         raise UsageError(
-            f"{where}: what a URL holds cannot be locked",
-            hint="download the file into the project and include it from there",
+            f"{where}: only part of the file's name is quoted", hint="quote all of it, or nothing"
         )
-    if "${" in path:
-        raise UsageError(
-            f"{where}: an environment variable in the name of an included file cannot be locked",
-            hint="write the name itself",
-        )
-    if path.startswith("/"):
-        raise UsageError(
-            f"{where}: {path} is absolute", hint="write the path relative to the folder of this file"
-        )
-    return path
+    return raw
 
 
 def check_not_local(requirement: str, where: str) -> None:

@@ -60,7 +60,7 @@ def _image(root: Path) -> str:
         if path.is_file() and _PLAIN.fullmatch(path.name) and path.name not in _NOT_THE_PROJECT
     ]
     folders = ["src/"] if (root / "src").is_dir() else []
-    text = f"# include = {_list([*folders, *scripts] or ['train.py'])}   # project files to copy into the image\n"
+    text = f"# include = {_list([*folders, *scripts] or ['train.py'])}   # project files to copy in\n"
     script = "train.py" if "train.py" in scripts or not scripts else scripts[0]
     return text + f'# cmd = ["python", "{script}"]\n'
 

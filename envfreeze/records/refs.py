@@ -1,9 +1,18 @@
-"""Changing references so that nobody's change is lost, however many change them at once."""
+"""Changing references so that nobody's change is lost, however many change them at once.
+
+Git locks a reference by a file beside it, which a killed git leaves behind for ever. Git holds it for
+milliseconds, so one of our references' that has not been touched for `STALE` seconds is removed.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
+import re
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError
@@ -17,6 +26,10 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """For how many seconds others may win before we give up. One change takes some 50 ms."""
 
+STALE = 5.0
+"""Seconds after which a lock file of git's on one of our references is taken for a dead one's."""
+
+_LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
 _HOPELESS = ("Permission denied", "Read-only file system", "No space left", "Disk quota exceeded")
 
 
@@ -46,6 +59,7 @@ def change(
             return
         if any(words in refusal.stderr for words in _HOPELESS):
             raise refusal
+        _remove_stale_lock(refusal.stderr, reference)
         if time.monotonic() > deadline:
             raise MachineError(
                 f"{reference} could not be changed for {patience:.0f} seconds: {refusal.message}",
@@ -61,3 +75,20 @@ def _swap(git: Git, reference: str, new: str, old: str | None) -> GitError | Non
     except GitError as error:
         return error
     return None
+
+
+def _remove_stale_lock(stderr: str, reference: str) -> None:
+    match = _LOCKED.search(stderr)
+    if match is None or not match[1].endswith(f"/{reference}.lock"):
+        return
+    lock = Path(match[1])
+    with suppress(OSError):
+        # One of us at a time looks and removes, so that nobody removes the lock that a living git makes
+        # after another of us removed the dead one's.
+        folder = os.open(lock.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if time.time() - lock.stat().st_mtime > STALE:
+                lock.unlink()
+        finally:
+            os.close(folder)

@@ -43,7 +43,8 @@ def unpack(buffer: memoryview, file: BinaryIO, package: str) -> tuple[list[Entry
 
     Returns:
         The entries in archive order with merged-usr paths, directories once each; and every name of the
-        archive as dpkg lists it (`/.`, `/usr`, `/usr/bin/x`), unmerged, in archive order.
+        archive as dpkg lists it (`/.`, `/usr`, `/usr/bin/x`), unmerged, in archive order but symbolic links
+        last, since dpkg makes them last.
 
     Raises:
         UntrustedError: a name leaves the root or cannot stand in a layer, a member is a device, a fifo or
@@ -52,10 +53,10 @@ def unpack(buffer: memoryview, file: BinaryIO, package: str) -> tuple[list[Entry
 
     """
     entries: dict[str, Entry] = {}
-    names: list[str] = []
+    names: dict[bool, list[str]] = {False: [], True: []}
     for info in _headers(file, len(buffer), package):
         name = _normal(info.name)
-        names.append(f"/{name}" if name else "/.")
+        names[info.issym()].append(f"/{name}" if name else "/.")
         if not name:
             _check_root(info, package)
             continue
@@ -72,7 +73,7 @@ def unpack(buffer: memoryview, file: BinaryIO, package: str) -> tuple[list[Entry
             raise _refusal(package, info.name, f"is a hard link to {info.linkname!r}, no earlier file of it")
         entries[entry.path] = entry
     _check_parents(entries, package)
-    return list(entries.values()), list(dict.fromkeys(names))
+    return list(entries.values()), list(dict.fromkeys([*names[False], *names[True]]))
 
 
 def headers(file: BinaryIO, size: int, package: str) -> Iterator[tarfile.TarInfo]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from envfreeze.layers.deb.merged import real
 from envfreeze.oci.entry import Entry, Kind, file
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = "var/lib/dpkg/info"
 
+_REMOVED = "remove-on-upgrade "
 _SCRIPTS = frozenset({"preinst", "postinst", "prerm", "postrm", "config"})
 
 
@@ -33,14 +35,12 @@ def info_entries(
     Args:
         base: their common name, see `base_name`.
         control: members of control.tar.
-        names: paths as dpkg lists them, in archive order.
+        names: paths as dpkg lists them.
         entries: the package's entries, for the checksums where it brings none.
 
     """
     made = {member: content for member, content in control.items() if member != "control"}
-    made.setdefault("md5sums", _md5sums(entries, conffile_paths(control)))
-    if not made["md5sums"]:
-        del made["md5sums"]
+    made.setdefault("md5sums", _md5sums(entries, names))
     made["list"] = "".join(f"{name}\n" for name in names).encode()
     return [
         file(f"{FOLDER}/{base}.{member}", content, mode=0o755 if member in _SCRIPTS else 0o644)
@@ -48,21 +48,18 @@ def info_entries(
     ]
 
 
-def conffile_paths(control: Mapping[str, bytes]) -> tuple[str, ...]:
+def conffiles(control: Mapping[str, bytes]) -> tuple[tuple[str, bool], ...]:
     """Give the configuration files of a package as absolute paths, in the order of `conffiles`.
 
-    Lines with a flag (`remove-on-upgrade /etc/x`, deb-conffiles(5)) name files that a fresh installation
-    does not have and are left out.
+    The second value is False for those that the package once had and must not have any more: lines
+    `remove-on-upgrade /etc/x` (deb-conffiles(5)).
     """
-    lines = control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines()
-    return tuple(line.rstrip() for line in lines if line.startswith("/"))
-
-
-def removed_conffiles(control: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Give the configuration files that a package once had: lines `remove-on-upgrade /etc/x`."""
-    lines = control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines()
-    flagged = (line.partition(" ") for line in lines if line.startswith("remove-on-upgrade "))
-    return tuple(path.strip() for _, _, path in flagged)
+    found = []
+    for line in control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines():
+        path = line.removeprefix(_REMOVED).strip()
+        if path.startswith("/"):
+            found.append((path, not line.startswith(_REMOVED)))
+    return tuple(found)
 
 
 def md5(entry: Entry) -> str:
@@ -71,10 +68,15 @@ def md5(entry: Entry) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def _md5sums(entries: Iterable[Entry], conffiles: Sequence[str]) -> bytes:
-    left_out = {path.removeprefix("/") for path in conffiles}
-    return "".join(
-        f"{md5(entry)}  {entry.path}\n"
-        for entry in entries
-        if entry.kind is Kind.FILE and entry.path not in left_out
-    ).encode()
+def _md5sums(entries: Iterable[Entry], names: Sequence[str]) -> bytes:
+    """Sum up every file by its unmerged name; a hard link has its target's checksum, as dpkg gives it."""
+    found = {entry.path: entry for entry in entries}
+    lines = []
+    for name in names:
+        path = name.removeprefix("/")
+        entry = found.get(real(path))
+        if entry is not None and entry.kind is Kind.HARDLINK:
+            entry = found[entry.link]
+        if entry is not None and entry.kind is Kind.FILE:
+            lines.append(f"{md5(entry)}  {path}\n")
+    return "".join(lines).encode()

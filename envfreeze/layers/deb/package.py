@@ -39,7 +39,7 @@ class DebPackage:
         deb: what the lock says of it.
         control: members of control.tar by name: `control`, `md5sums`, `conffiles`, `postinst`, ...
         entries: its files at merged-usr paths and its dpkg info files, each path once.
-        names: its paths as dpkg lists them, unmerged, in archive order.
+        names: its paths as dpkg lists them, unmerged, in archive order but symbolic links last.
 
     """
 

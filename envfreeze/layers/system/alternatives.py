@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from envfreeze.layers.deb.merged import real
 from envfreeze.layers.deb.scripts.alternatives import Alternative, alternative
-from envfreeze.layers.deb.scripts.words import ShellSyntaxError
 from envfreeze.layers.deb.scripts.trace import trace
+from envfreeze.layers.deb.scripts.words import ShellSyntaxError
 from envfreeze.oci.entry import Kind, file, symlink
 
 if TYPE_CHECKING:

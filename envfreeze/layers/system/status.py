@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from envfreeze.layers.deb.infofiles import FOLDER, conffile_paths, md5, removed_conffiles
+from envfreeze.layers.deb.infofiles import FOLDER, conffiles, md5
 from envfreeze.layers.deb.merged import real
 from envfreeze.oci.entry import Kind, directory, file
 
@@ -61,6 +61,9 @@ _RELATIONS = frozenset(
         "Conflicts",
     }
 )
+_REMOVED = "newconffile remove-on-upgrade"
+"""What dpkg writes in place of a checksum for a file that is not to be there."""
+
 _BLANKS = re.compile(r"\s+")
 _NOAWAIT = {"interest": "", "interest-await": "", "interest-noawait": "/noawait"}
 
@@ -88,10 +91,10 @@ def stanza(package: DebPackage) -> str:
     names = {name.lower(): name for name in given}
     fields = {known: given.pop(names[known.lower()]) for known in _ORDER if known.lower() in names}
     fields["Status"] = "install ok installed"
-    conffiles = _conffiles(package)
+    configuration = _conffiles(package)
     fields.pop("Conffiles", None)
-    if conffiles:
-        fields["Conffiles"] = "".join(f"\n {path} {checksum}" for path, checksum in conffiles)
+    if configuration:
+        fields["Conffiles"] = "".join(f"\n {path} {checksum}" for path, checksum in configuration)
     ordered = [(name, fields[name]) for name in _ORDER if name in fields]
     return "".join(_field(name, value) for name, value in [*ordered, *given.items()])
 
@@ -106,12 +109,13 @@ def _field(name: str, value: str) -> str:
 def _conffiles(package: DebPackage) -> list[tuple[str, str]]:
     files = {entry.path: entry for entry in package.entries if entry.kind is Kind.FILE}
     found = []
-    for path in conffile_paths(package.control):
+    for path, shipped in conffiles(package.control):
         entry = files.get(real(path.removeprefix("/")))
-        if entry is not None:
+        if not shipped:
+            found.append((path, _REMOVED))
+        elif entry is not None:
             found.append((path, md5(entry)))
-    # dpkg writes these words where a checksum stands, since there is no file.
-    return found + [(path, "newconffile remove-on-upgrade") for path in removed_conffiles(package.control)]
+    return found
 
 
 def _triggers(packages: list[DebPackage]) -> Iterator[Entry]:

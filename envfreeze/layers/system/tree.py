@@ -67,7 +67,7 @@ class Tree:
 
     def exists(self, path: str) -> bool:
         """Say whether a path is in a package, or a directory above one that is."""
-        return path in self.owners
+        return path in self.owners or any(other.startswith(f"{path}/") for other in self.owners)
 
     def read(self, path: str) -> bytes | None:
         """Give a file's content; a hard link's is its target's. None where there is no such file."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from envfreeze.layers.deb.scripts import harmless
 from envfreeze.layers.deb.scripts.alternatives import alternative
 from envfreeze.layers.deb.scripts.covered import reason
-from envfreeze.layers.deb.scripts.words import ShellSyntaxError
 from envfreeze.layers.deb.scripts.trace import ARGUMENTS, Command, trace
+from envfreeze.layers.deb.scripts.words import ShellSyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

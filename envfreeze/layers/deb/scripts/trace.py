@@ -13,8 +13,9 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from envfreeze.layers.deb.scripts import shell, words
+from envfreeze.layers.deb.scripts import shell
 from envfreeze.layers.deb.scripts.conditions import compare_versions, holds
+from envfreeze.layers.deb.scripts.words import Literal, Parameter, ShellSyntaxError, Substitution, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ def trace(script: str, kind: str) -> tuple[Command, ...]:
         kind: `preinst` or `postinst`.
 
     Raises:
-        words.ShellSyntaxError: the script is not understood.
+        ShellSyntaxError: the script is not understood.
 
     """
     follower = _Follower(list(ARGUMENTS[kind]), {"DPKG_ROOT": "", "DPKG_MAINTSCRIPT_NAME": kind})
@@ -85,7 +86,7 @@ class _Follower:
     def follow(self, node: shell.Node) -> Truth:  # noqa: C901, PLR0911 - one arm for each kind of node
         self.steps += 1
         if self.steps > _STEPS:
-            raise words.ShellSyntaxError("it does not come to an end")
+            raise ShellSyntaxError("it does not come to an end")
         match node:
             case shell.Simple():
                 return self._simple(node)
@@ -179,7 +180,7 @@ class _Follower:
                 stack.enter_context(self._perhaps())
             return True if certain else None
 
-    def _case(self, word: words.Word, branches: Sequence[tuple[tuple[words.Word, ...], shell.Node]]) -> Truth:
+    def _case(self, word: Word, branches: Sequence[tuple[tuple[Word, ...], shell.Node]]) -> Truth:
         value = self._one(word)
         with contextlib.ExitStack() as stack:
             for patterns, body in branches:
@@ -194,11 +195,11 @@ class _Follower:
                     stack.enter_context(self._perhaps())
         return None
 
-    def _for(self, name: str, words: Sequence[words.Word] | None, body: shell.Node) -> None:
+    def _for(self, name: str, words: Sequence[Word] | None, body: shell.Node) -> None:
         values: list[str | None] = list(self.positional) if words is None else []
         for word in words or ():
             globbed = any(
-                isinstance(part, words.Literal) and not part.quoted and set(part.text) & set("*?[")
+                isinstance(part, Literal) and not part.quoted and set(part.text) & set("*?[")
                 for part in word.parts
             )
             values.extend([None] if globbed else self._fields(word))
@@ -306,16 +307,14 @@ class _Follower:
             self.depth -= 1
             self.positional, self.uncertain = positional, uncertain
 
-    def _note(
-        self, name: str, arguments: tuple[str | None, ...], text: str, writes: Sequence[words.Word]
-    ) -> None:
+    def _note(self, name: str, arguments: tuple[str | None, ...], text: str, writes: Sequence[Word]) -> None:
         files = tuple(self._one(word) for word in writes)
         self.commands.append(Command(name, arguments, text, files))
 
-    def _substitutes(self, word: words.Word) -> bool:
-        return any(isinstance(part, words.Substitution) for part in word.parts)
+    def _substitutes(self, word: Word) -> bool:
+        return any(isinstance(part, Substitution) for part in word.parts)
 
-    def _shown(self, words: Sequence[words.Word]) -> str:
+    def _shown(self, words: Sequence[Word]) -> str:
         shown: list[str] = []
         for word in words:
             texts = []
@@ -325,40 +324,37 @@ class _Follower:
             shown.append("".join(texts))
         return " ".join(shown)
 
-    def _one(self, word: words.Word) -> str | None:
+    def _one(self, word: Word) -> str | None:
         """Expand a word to one value, None where it is not known."""
         values = [self._value(part) for part in word.parts]
         return None if None in values else "".join(value for value in values if value is not None)
 
-    def _fields(self, word: words.Word) -> list[str | None]:
+    def _fields(self, word: Word) -> list[str | None]:
         """Expand a word to the fields that it becomes."""
         if len(word.parts) >= 1 and any(
-            isinstance(part, words.Parameter) and part.name == "@" and not part.operator
-            for part in word.parts
+            isinstance(part, Parameter) and part.name == "@" and not part.operator for part in word.parts
         ):
             return list(self.positional)
         value = self._one(word)
         if value is None:
             return [None]
-        quoted = any(not isinstance(part, words.Substitution) and part.quoted for part in word.parts)
-        if quoted or all(isinstance(part, words.Literal) for part in word.parts):
+        quoted = any(not isinstance(part, Substitution) and part.quoted for part in word.parts)
+        if quoted or all(isinstance(part, Literal) for part in word.parts):
             return [value]
         return list(value.split())
 
-    def _value(
-        self, part: words.Literal | words.Parameter | words.Substitution, *, follow: bool = True
-    ) -> str | None:
+    def _value(self, part: Literal | Parameter | Substitution, *, follow: bool = True) -> str | None:
         match part:
-            case words.Literal(text):
+            case Literal(text):
                 return text
-            case words.Substitution(script):
+            case Substitution(script):
                 if follow and script is not None:
                     self._apart(shell.parse(script))
                 return None
-            case words.Parameter():
+            case Parameter():
                 return self._parameter(part)
 
-    def _parameter(self, part: words.Parameter) -> str | None:
+    def _parameter(self, part: Parameter) -> str | None:
         value: str | None
         if part.name.isdigit():
             index = int(part.name) - 1
