@@ -55,7 +55,7 @@ def conffiles(control: Mapping[str, bytes]) -> tuple[tuple[str, bool], ...]:
     `remove-on-upgrade /etc/x` (deb-conffiles(5)).
     """
     found = []
-    for line in control.get("conffiles", b"").decode("utf-8", "surrogateescape").splitlines():
+    for line in control.get("conffiles", b"").decode("utf-8", "replace").splitlines():
         path = line.removeprefix(_REMOVED).strip()
         if path.startswith("/"):
             found.append((path, not line.startswith(_REMOVED)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envfreeze.errors import UntrustedError
 from envfreeze.layers.system import (
     accounts,
     alternatives,
@@ -23,9 +24,10 @@ from envfreeze.layers.system import (
 )
 from envfreeze.layers.system.collisions import conflicts
 from envfreeze.layers.system.tree import Tree
+from envfreeze.oci.entry import Kind, parents
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from envfreeze.layers.deb import DebPackage
     from envfreeze.locking.model import Target
@@ -62,10 +64,27 @@ def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry
     Returns:
         Entries by the bytes of their paths, each path once.
 
+    Raises:
+        UntrustedError: a package has a link or a file where these entries need a directory.
+
     """
     tree = Tree.of(packages, target)
     found: dict[str, Entry] = {}
     for rule in _RULES:
         for entry in rule.entries(tree):
             found.setdefault(entry.path, entry)
+    _check_parents(found, tree)
     return [found[path] for path in sorted(found, key=str.encode)]
+
+
+def _check_parents(found: Mapping[str, Entry], tree: Tree) -> None:
+    """Refuse a package that would have the base system's files written through a link of its own."""
+    above = {parent for path in found for parent in parents(path)} - found.keys()
+    for parent in sorted(above):
+        for package, entry in tree.owners.get(parent, ()):
+            if entry.kind is not Kind.DIRECTORY:
+                raise UntrustedError(
+                    f"the Debian package {package.deb.name} has /{parent}, and not as a directory, "
+                    "where the base system needs one",
+                    hint="leave the package out, or report it to the archive that it comes from",
+                )

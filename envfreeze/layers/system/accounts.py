@@ -39,9 +39,9 @@ def entries(tree: Tree) -> Iterator[Entry]:
 
 def _accounts(content: bytes | None) -> list[list[str]]:
     """Split `name:*:...` lines; group's last field, its members, is kept."""
-    text = (content or b"").decode()
-    return [line.split(":") for line in text.splitlines() if line.count(":") > 1]
+    text = (content or b"").decode("utf-8", "surrogateescape")
+    return [line.split(":") for line in text.split("\n") if line.count(":") > 1]
 
 
 def _lines(rows: list[list[str]]) -> bytes:
-    return "".join(":".join(row) + "\n" for row in rows).encode()
+    return "".join(":".join(row) + "\n" for row in rows).encode("utf-8", "surrogateescape")

@@ -37,8 +37,8 @@ def entries(tree: Tree) -> Iterator[Entry]:
 
 
 def _lines(content: bytes) -> list[str]:
-    return content.decode().splitlines()
+    return content.decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
 def _joined(lines: list[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode()
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from envfreeze.oci.entry import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def _groups(arguments: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _is_path(path: str) -> bool:
-    return path.startswith("/") and posixpath.normpath(path) == path and not set(path) & set("*?[\n\0\\")
+    return path.startswith("/") and path_problem(path[1:]) is None and not set(path) & set("*?[\n")
 
 
 def _is_name(name: str) -> bool:
