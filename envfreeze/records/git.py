@@ -7,6 +7,7 @@ what is recorded, and nothing of theirs is run or touched: no hooks, no prompts,
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -74,9 +75,13 @@ class GitError(MachineError):
 
     """
 
-    def __init__(self, arguments: tuple[str, ...], status: int, stderr: str, hint: str = "") -> None:
+    def __init__(
+        self, folder: Path, arguments: tuple[str, ...], status: int, stderr: str, hint: str = ""
+    ) -> None:
         said = "; ".join(line.strip() for line in stderr.splitlines() if line.strip())
-        super().__init__(f"git {arguments[0]} failed: {said or f'exit status {status}'}", hint=hint)
+        super().__init__(
+            f"git {arguments[0]} failed in {folder}: {said or f'exit status {status}'}", hint=hint
+        )
         self.status = status
         self.stderr = stderr
 
@@ -104,10 +109,13 @@ class Git:
         Raises:
             GitError: it failed.
             MachineError: there is no git.
+            OSError: there is no room for what it prints `into` the file.
 
         """
         status, output, stderr = self._call(arguments, stdin, into)
         if status != 0:
+            if into is not None and b"write failure on standard output" in stderr:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), into.name)
             raise self._error(arguments, status, stderr)
         return output
 
@@ -155,8 +163,7 @@ class Git:
                 raise
         return process.returncode, output or b"", stderr
 
-    @staticmethod
-    def _error(arguments: tuple[str, ...], status: int, stderr: bytes) -> GitError:
+    def _error(self, arguments: tuple[str, ...], status: int, stderr: bytes) -> GitError:
         said = stderr.decode(errors="replace")
         hint = ""
         refused = re.search(r"(?:dubious ownership in repository at|unsafe repository \() ?'([^']+)'", said)
@@ -166,7 +173,7 @@ class Git:
             hint = "free some space on the disk of the repository"
         elif "Permission denied" in said or "Read-only file system" in said:
             hint = "the repository has to be writable by you"
-        return GitError(arguments, status, said, hint)
+        return GitError(self.folder, arguments, status, said, hint)
 
 
 @dataclass(frozen=True, slots=True)

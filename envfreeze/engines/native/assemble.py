@@ -8,9 +8,10 @@ mapped artifacts.
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from envfreeze.errors import MachineError, UntrustedError
 from envfreeze.layers.deb import open_deb
 from envfreeze.layers.environment import environment_entries
 from envfreeze.layers.files import file_entries, included
+from envfreeze.layers.system import conflicts as deb_conflicts
 from envfreeze.layers.system import system_entries
 from envfreeze.layers.wheel import dist_info_name, open_wheel
 from envfreeze.layers.wheel.scheme import Scheme
@@ -28,7 +30,7 @@ from envfreeze.locking.model import PREFIX, LayerSeal
 from envfreeze.oci import media
 from envfreeze.oci.entry import Entry, in_order
 from envfreeze.oci.image import FileLayer, ImageValue
-from envfreeze.oci.layer import write_layer
+from envfreeze.oci.layer import ContentError, write_layer
 from envfreeze.oci.manifest import manifest_json
 
 if TYPE_CHECKING:
@@ -44,6 +46,12 @@ if TYPE_CHECKING:
 
 _DEB_INFLATION = 4
 """How much larger the content of a .deb is than the file, about: for the progress bar alone."""
+
+_CONFLICTS = "conflicts"
+_DEB_CONFLICTS = "deb-conflicts"
+
+_SYSTEM = "the base system"
+"""Who owns what no single OS package owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ def assemble(
         MachineError: the disk is full, or the cache cannot be written.
 
     """
+    _raise_open_files()
     built = reused = 0
     notes: set[str] = set()
     images: list[TargetImage] = []
@@ -128,6 +137,14 @@ def assemble(
     return Assembly(tuple(images), built, reused, tuple(sorted(notes)))
 
 
+def _raise_open_files() -> None:
+    """Let this process open as many files as it may: every OS package is open while the base is made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class _Cancelled(Exception):  # noqa: N818 - not an error: another thread has one
     """Work that is given up since other work failed or the user interrupted."""
 
@@ -143,7 +160,6 @@ class _TargetAssembly:
         self._progress = progress
         self._scratch = scratch
         self._stop = threading.Event()
-        self._paths: dict[str, Path] = {}
         self.built = 0
         self.reused = 0
         self.notes: tuple[str, ...] = ()
@@ -154,8 +170,13 @@ class _TargetAssembly:
         """Have every planned layer in the cache: name to digests."""
         target, cache = self._target, self._cache
         keys = {layer.name: known.key_of(target, layer, self._lock.writer) for layer in target.layers}
+        judged = self._judged(keys)
         seals = {
-            name: seal for name, key in keys.items() if reuse and (seal := known.recall_layer(cache, key))
+            name: seal
+            for name, key in keys.items()
+            if reuse and (seal := known.recall_layer(cache, key))
+            # Without its paths a layer could not be held against the others.
+            if judged is not None or known.recall_paths(cache, key) is not None
         }
         missing = [layer for layer in target.layers if layer.name not in seals]
         self.reused, self.built = len(seals), len(missing)
@@ -181,7 +202,7 @@ class _TargetAssembly:
             for name, seal in made.items():
                 known.remember_layer(cache, keys[name], seal)
             seals |= made
-        self.notes = self._conflicts(keys)
+        self.notes = self._judge(keys) if judged is None else judged
         return seals
 
     def _make(
@@ -242,7 +263,9 @@ class _TargetAssembly:
                     packages = [(name, opened[name].result().entries) for name in layer.packages]
                 case "system":
                     all_debs = [opened[deb.name].result() for deb in target.base.packages]
-                    packages = [("the base system", system_entries(all_debs, target))]
+                    packages = [(_SYSTEM, system_entries(all_debs, target))]
+                    clashes = {"notes": deb_conflicts(all_debs)}
+                    self._cache.remember(_DEB_CONFLICTS, str(debs_of(target, layer)), clashes)
                 case "wheels":
                     scheme = Scheme(PREFIX, target.python_minor)
                     for wheel in wheels_of(target, layer):
@@ -256,7 +279,26 @@ class _TargetAssembly:
             key = known.key_of(target, layer, self._lock.writer)
             paths = [path for owner, entries in packages for path in owners.listing(owner, entries)]
             known.remember_paths(self._cache, key, paths)
-            return self._write(owners.merge(packages).values(), self._advance(task))
+            try:
+                return self._write(owners.merge(packages).values(), self._advance(task))
+            except ContentError as error:
+                raise self._blame(error, packages) from error
+            except ValueError as error:
+                owners.conflicts([paths])  # says which two packages cannot lie in one layer
+                raise UntrustedError(str(error)) from error
+
+    def _blame(self, error: ContentError, packages: Sequence[tuple[str, Sequence[Entry]]]) -> UntrustedError:
+        """The error with the name of the file that the bad content is in."""
+        files = {wheel.name: wheel.filename for wheel in self._target.wheels}
+        owner = next(
+            owner
+            for owner, entries in reversed(packages)
+            if any(entry.path == error.path for entry in entries)
+        )
+        return UntrustedError(
+            f"{files.get(owner, owner)}: {error.message}",
+            hint="the file is not fit to be installed; lock another version or report it",
+        )
 
     def _dist_info(self, wheel: Wheel, files: Mapping[Digest, Path]) -> str:
         fact = self._cache.recall("dist-info", str(wheel.digest))
@@ -277,22 +319,30 @@ class _TargetAssembly:
 
     def _write(self, entries: Iterable[Entry], advance: Callable[[int], None] = lambda _: None) -> LayerSeal:
         with self._cache.writer() as blob:
-            try:
-                ordered = in_order(entries)
-            except ValueError as error:
-                raise UntrustedError(str(error)) from error
-            written = write_layer(ordered, blob.fileno(), advance=advance)
+            written = write_layer(in_order(entries), blob.fileno(), advance=advance)
             blob.commit(written.digest)
         return LayerSeal(written.digest, written.diff_id, written.size)
 
-    def _conflicts(self, keys: Mapping[str, str]) -> tuple[str, ...]:
-        whole = "\n".join(keys[layer.name] for layer in self._target.layers)
-        fact = self._cache.recall("conflicts", whole)
-        if fact is not None and isinstance(fact.get("notes"), list):
-            return tuple(fact["notes"])
-        layers = [known.recall_paths(self._cache, keys[layer.name]) for layer in self._target.layers]
-        notes = owners.conflicts([paths for paths in layers if paths is not None])
-        self._cache.remember("conflicts", whole, {"notes": list(notes)})
+    def _judged(self, keys: Mapping[str, str]) -> tuple[str, ...] | None:
+        """What was found when these layers were held against each other before; None: they were not."""
+        fact = self._cache.recall(_CONFLICTS, "\n".join(keys.values()))
+        if fact is None or not isinstance(fact.get("notes"), list):
+            return None
+        return tuple(fact["notes"])
+
+    def _judge(self, keys: Mapping[str, str]) -> tuple[str, ...]:
+        """Hold all layers against each other."""
+        layers = [known.recall_paths(self._cache, key) for key in keys.values()]
+        if None in layers:
+            raise MachineError(
+                f"facts vanished from the cache {self._cache.root} while it was in use",
+                hint="build again; do not prune the cache by hand during a build",
+            )
+        debs = {_SYSTEM, *(deb.name for deb in self._target.base.packages)}
+        notes = owners.conflicts([paths for paths in layers if paths is not None], settled=debs)
+        clashes = self._cache.recall(_DEB_CONFLICTS, str(self._target.base.packages)) or {}
+        notes = (*notes, *clashes.get("notes", ()))
+        self._cache.remember(_CONFLICTS, "\n".join(keys.values()), {"notes": list(notes)})
         return notes
 
     def image(self, seals: Mapping[str, LayerSeal]) -> TargetImage:

@@ -14,7 +14,7 @@ from envfreeze.oci.entry import Entry, Kind, parents
 from envfreeze.oci.gzip import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from envfreeze.oci.entry import Content
 
@@ -55,8 +55,13 @@ def merge(packages: Sequence[tuple[str, Sequence[Entry]]]) -> dict[str, Entry]:
     return found
 
 
-def conflicts(layers: Iterable[Sequence[Path]]) -> tuple[str, ...]:
+def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -> tuple[str, ...]:
     """Go through the paths of an image, the lowest layer first, and say what packages overwrite.
+
+    Args:
+        layers: the paths of each layer, as `listing` gives them.
+        settled: owners among whom nothing is said, since it is settled elsewhere: the OS packages, whose
+            `Replaces` decide (layers.system).
 
     Raises:
         UntrustedError: a path leads through another package's link or file.
@@ -68,7 +73,8 @@ def conflicts(layers: Iterable[Sequence[Path]]) -> tuple[str, ...]:
         for entry in layer:
             path, kind, owner, identity = entry
             before = owners.get(path)
-            if before is not None and before[1:] != [kind, before[2], identity] and before[2] != owner:
+            differs = before is not None and before[1:] != [kind, before[2], identity] and before[2] != owner
+            if before is not None and differs and not {owner, before[2]} <= set(settled):
                 overwritten.setdefault((owner, before[2]), []).append(path)
             owners[path] = entry
     for path, entry in owners.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envfreeze import __version__
 from envfreeze.engines.native.artifacts import obtain_debs
 from envfreeze.layers.deb import read_control, review
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
-_RULE = "review-1"
+_RULE = f"review-{__version__}"
 
 
 def review_packages(base: AptBase, *, cache: Cache, offline: bool, progress: Progress) -> tuple[str, ...]:
