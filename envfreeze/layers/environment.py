@@ -6,10 +6,10 @@ all images that hold the wheel: the REQUESTED markers and direct_url.json (PEP 3
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from envfreeze.locking.model import PREFIX
+from envfreeze.oci import canonical
 from envfreeze.oci.entry import directory, file, symlink
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
     for wheel in target.wheels:
         if wheel.requested:
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/REQUESTED", b""))
-        if wheel.direct:
+        # A file's URL is where a project happens to be checked out.
+        if wheel.direct and not wheel.url.startswith("file:"):
             url = {"url": wheel.url, "archive_info": {"hashes": {"sha256": wheel.digest.hex}}}
-            text = json.dumps(url, sort_keys=True, separators=(",", ":")).encode()
+            text = canonical.dump(url)
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/direct_url.json", text))
     return entries

@@ -6,13 +6,12 @@ bits are not, so a checkout under another umask gives the same layer.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.oci.entry import Entry, Kind, Plain, directory, path_problem, symlink
+from envfreeze.oci.entry import Entry, FromFile, Kind, directory, parents, path_problem, symlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 _NEVER = {".git", ".envfreeze", "__pycache__", ".venv"}
 """Folders that are never part of a project's files."""
+
+_RECORDS = "envfreeze.records.jsonl"
+"""At the project's root: every build adds to it, so it cannot be in what is built."""
 
 
 def included(root: Path, include: Sequence[str]) -> list[str]:
@@ -39,7 +41,11 @@ def included(root: Path, include: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"include: {name!r} does not exist in {root}", hint="correct `include` in the configuration"
             )
+        linked = next((parent for parent in parents(relative) if (root / parent).is_symlink()), None)
+        if linked is not None:
+            raise UsageError(f"include: {name!r} leads through the link {linked}")
         found.update(_walk(root, path))
+    found.discard(_RECORDS)
     return sorted(found, key=str.encode)
 
 
@@ -69,10 +75,10 @@ def _check_link(root: Path, path: Path) -> None:
 
 
 def file_entries(root: Path, names: Sequence[str], workdir: str) -> list[Entry]:
-    """Read the files into entries below the image's working directory.
+    """The entries of the files, below the image's working directory; they are read when they are written.
 
     Raises:
-        MachineError: a file cannot be read.
+        MachineError: a file cannot be looked at.
 
     """
     base = workdir.strip("/")
@@ -86,23 +92,8 @@ def file_entries(root: Path, names: Sequence[str], workdir: str) -> list[Entry]:
                 entries.append(symlink(target, str(path.readlink())))
             else:
                 permissions = 0o755 if mode & stat.S_IXUSR else 0o644
-                entries.append(Entry(target, Kind.FILE, permissions, content=Plain(path.read_bytes())))
+                content = FromFile(path, path.stat().st_size)
+                entries.append(Entry(target, Kind.FILE, permissions, content=content))
         except OSError as error:
             raise MachineError(f"{path} cannot be read: {error.strerror}") from error
     return entries
-
-
-def fingerprint(entries: Sequence[Entry]) -> str:
-    """A sha256 over names, modes, links and contents: the same for the same files."""
-    digest = hashlib.sha256()
-    for entry in sorted(entries, key=lambda entry: entry.path.encode()):
-        content = entry.content.data if isinstance(entry.content, Plain) else b""
-        fields = (
-            entry.path,
-            entry.kind.name,
-            f"{entry.mode:o}",
-            entry.link,
-            hashlib.sha256(content).hexdigest(),
-        )
-        digest.update("\0".join(fields).encode() + b"\n")
-    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """What stands in a layer: entries of a tar, and where their content's bytes come from.
 
-Paths are relative POSIX paths without a leading or trailing slash: `usr/bin/env`. Whoever makes an
-entry from a package has checked its path with `check_path`; the layer writer checks order and parents.
+Paths are relative POSIX paths without a leading or trailing slash: `usr/bin/env`. The layer writer
+refuses a path that `path_problem` has something to say about, and checks order and parents.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _WHITEOUT = ".wh."
 _PART = r"(?!\.\.?(?:/|\Z)|\.wh\.)[\x20-\x2e\x30-\x5b\x5d-\x7e]+"
@@ -44,6 +45,25 @@ class Plain:
     def size(self) -> int:
         """Bytes of content."""
         return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """Content of a file of the project, read while it is written and compressed as `Plain` is.
+
+    Attributes:
+        file: the file.
+        size: bytes it had when it was looked at; another size by then is an error.
+
+    """
+
+    file: Path
+    size: int
+
+    @property
+    def data(self) -> bytes:
+        """The whole content at once, for who must look at it; the writer does not."""
+        return self.file.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +101,7 @@ class Deflated:
     crc: int
 
 
-Content = Plain | Stored | Deflated
+Content = Plain | FromFile | Stored | Deflated
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 CHUNK = 1 << 20
 """Bytes of content in one compressed member."""
 
+HEADERS = 1 << 20
+"""Bytes of headers from which on they are written without waiting for content. It shapes bytes."""
+
 LEVEL = 6
 """libdeflate's level."""
 

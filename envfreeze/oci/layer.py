@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
-from envfreeze.errors import UntrustedError
+from envfreeze.errors import MachineError, UntrustedError
 from envfreeze.oci import gzip, tar
-from envfreeze.oci.entry import Deflated, Entry, Kind, Plain, Stored
+from envfreeze.oci.entry import Deflated, Entry, FromFile, Kind, Plain, Stored, path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 _BATCH = 1 << 20
 _TOGETHER = 1 << 17
@@ -68,16 +69,16 @@ def write_layer(
 
     Raises:
         ContentError: spliced content is not what its archive states.
-        ValueError: the entries are not in order, or a parent is missing.
+        MachineError: a file of the project changed meanwhile.
+        ValueError: the entries are not in order, a parent is missing, or a path is not fit for a layer.
         OSError: the file cannot be written.
 
     """
-    writer = _Writer(fd)
+    writer = _Writer(fd, advance)
     for entry in _checked(entries):
         writer.header(tar.header(entry))
-        if entry.content is not None and entry.size:
+        if entry.content is not None:
             writer.content(entry)
-            advance(len(entry.content.data))
     return writer.end()
 
 
@@ -90,6 +91,10 @@ def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
             msg = f"{entry.path} is out of order"
             raise ValueError(msg)
         previous = path
+        problem = path_problem(entry.path)
+        if problem:
+            msg = f"the path {entry.path!r} {problem}"
+            raise ValueError(msg)
         parent = entry.path.rpartition("/")[0]
         if parent and parent not in directories:
             msg = f"the folder of {entry.path} is missing"
@@ -125,8 +130,9 @@ class _Hashed:
 
 
 class _Writer:
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, advance: Callable[[int], None]) -> None:
         self._fd = fd
+        self._advance = advance
         self._tar = _Hashed()
         self._blob = hashlib.sha256()
         self._size = 0
@@ -136,27 +142,47 @@ class _Writer:
 
     def header(self, block: bytes) -> None:
         self._pending += block
-        if len(self._pending) >= _BATCH:
+        if len(self._pending) >= gzip.HEADERS:
             self._flush_headers()
 
     def content(self, entry: Entry) -> None:
-        self._flush_headers()
         content = entry.content
+        if entry.size:
+            self._flush_headers()
         match content:
             case Deflated(data, size, crc):
                 self._inflate(entry.path, content)
-                self._emit(gzip.spliced(data, crc, size))
+                if size:
+                    self._emit(gzip.spliced(data, crc, size))
             case Stored(data, crc):
                 self._check(entry.path, gzip.crc32(data), crc)
-                self._tar.update(data)
-                self._emit(gzip.stored(data, crc))
+                self._advance(len(data))
+                if data:
+                    self._tar.update(data)
+                    self._emit(gzip.stored(data, crc))
             case Plain(data):
                 view = memoryview(data)
                 for start in range(0, len(view), gzip.CHUNK):
-                    chunk = view[start : start + gzip.CHUNK]
-                    self._tar.update(chunk)
-                    self._emit([gzip.compressed(chunk)])
+                    self._compressed(view[start : start + gzip.CHUNK])
+            case FromFile(file, size):
+                self._from_file(entry.path, file, size)
+            case None:
+                pass
         self._pending += tar.padding(entry.size)
+
+    def _compressed(self, chunk: bytes | memoryview) -> None:
+        self._tar.update(chunk)
+        self._emit([gzip.compressed(chunk)])
+        self._advance(len(chunk))
+
+    def _from_file(self, path: str, file: Path, size: int) -> None:
+        left = size
+        with file.open("rb") as opened:
+            while left and (chunk := opened.read(min(left, gzip.CHUNK))):
+                left -= len(chunk)
+                self._compressed(chunk)
+            if left or opened.read(1):
+                raise MachineError(f"{path} changed while it was read", hint="build again")
 
     def end(self) -> WrittenLayer:
         self._pending += tar.END
@@ -191,7 +217,10 @@ class _Writer:
                 if total > size:
                     raise ContentError(path, f"holds more than the {size} bytes that its archive states")
                 crc = gzip.crc32(output, crc)
-                self._tar.update(output)
+                if output:
+                    self._tar.update(output)
+                if fed:
+                    self._advance(len(fed))
         except igzip_lib.IsalError as error:  # type: ignore[misc] # the stub calls it an instance
             raise ContentError(path, f"its compressed data is damaged ({error})") from error
         if not inflater.eof or total < size:

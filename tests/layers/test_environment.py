@@ -46,3 +46,8 @@ def test_what_is_named_by_url_says_so():
         "url": WHEEL.url,
         "archive_info": {"hashes": {"sha256": WHEEL.digest.hex}},
     }
+
+
+def test_a_wheel_from_a_file_does_not_say_where_the_project_lies():
+    local = replace(WHEEL, direct=True, url="file:///home/someone/project/wheels/demo-1.0-py3-none-any.whl")
+    assert f"{SITE}/Demo-1.0.dist-info/direct_url.json" not in entries(local)

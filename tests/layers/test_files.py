@@ -7,7 +7,16 @@ import os
 import pytest
 
 from envfreeze.errors import UsageError
-from envfreeze.layers.files import file_entries, fingerprint, included
+from envfreeze.layers.files import file_entries, included
+from envfreeze.oci.entry import FromFile
+
+
+def fingerprint(entries):
+    """All that reaches the layer."""
+    return tuple(
+        (entry.path, entry.kind, entry.mode, entry.link, entry.content and entry.content.data)
+        for entry in entries
+    )
 
 
 @pytest.fixture
@@ -76,3 +85,19 @@ def test_a_fifo_is_refused(project):
     os.mkfifo(project / "src/fifo")
     with pytest.raises(UsageError, match="neither a file"):
         included(project, ["src"])
+
+
+def test_the_file_of_records_is_never_included(project):
+    (project / "envfreeze.records.jsonl").write_text("{}")
+    assert "envfreeze.records.jsonl" not in included(project, ["."])
+
+
+def test_a_name_behind_a_link_is_refused(project):
+    (project / "linked").symlink_to("src")
+    with pytest.raises(UsageError, match="through the link linked"):
+        included(project, ["linked/run.sh"])
+
+
+def test_content_stays_on_disk_until_it_is_written(project):
+    entries = {entry.path: entry for entry in file_entries(project, ["train.py"], "/app")}
+    assert entries["app/train.py"].content == FromFile(project / "train.py", 5)

@@ -19,6 +19,7 @@ from envfreeze.oci import gzip, tar
 from envfreeze.oci.entry import (
     Deflated,
     Entry,
+    FromFile,
     Kind,
     Plain,
     Stored,
@@ -161,6 +162,32 @@ GOOD = b"some content that compresses, compresses, compresses\n" * 50
 def test_content_that_is_not_what_its_archive_states_is_refused(content, words, tmp_path):
     with pytest.raises(UntrustedError, match=words):
         write([Entry("bad", Kind.FILE, 0o644, content=content)], tmp_path)
+
+
+@pytest.mark.parametrize("content", [Deflated(deflated(b"x").data, 0, 0), Stored(memoryview(b""), 7)])
+def test_content_that_is_stated_to_be_empty_and_is_not_is_refused(content, tmp_path):
+    with pytest.raises(UntrustedError):
+        write([Entry("bad", Kind.FILE, 0o644, content=content)], tmp_path)
+
+
+def test_a_file_of_the_project_is_written_as_its_content_would_be(tmp_path):
+    content = random.Random(3).randbytes(gzip.CHUNK + 5)
+    (tmp_path / "large").write_bytes(content)
+    from_file = Entry("x", Kind.FILE, 0o644, content=FromFile(tmp_path / "large", len(content)))
+    assert write([from_file], tmp_path)[1] == write([file("x", content)], tmp_path)[1]
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path, size):
+    (tmp_path / "file").write_bytes(b"12345")
+    entry = Entry("x", Kind.FILE, 0o644, content=FromFile(tmp_path / "file", size))
+    with pytest.raises(MachineError, match="changed while it was read"):
+        write([entry], tmp_path)
+
+
+def test_a_path_that_is_not_fit_is_a_mistake_of_the_caller(tmp_path):
+    with pytest.raises(ValueError, match="leaves its root"):
+        write([file("../x", b"")], tmp_path)
 
 
 def test_a_bomb_is_stopped_at_its_stated_size(tmp_path):

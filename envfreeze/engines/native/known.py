@@ -1,5 +1,7 @@
 """What the cache knows of layers that were made before: per artifacts and rule, the layer's digests.
 
+Facts are integrity-checked by the store; what is damaged there is not recalled.
+
 A layer is a function of its artifacts, the prefix, the Python version where it matters, and the writer
 version: these are the key.
 """
@@ -14,11 +16,21 @@ from envfreeze.engines.native.artifacts import debs_of, wheels_of
 from envfreeze.locking.model import PREFIX, LayerSeal
 
 if TYPE_CHECKING:
-    from envfreeze.locking.model import PlannedLayer, Target
+    from collections.abc import Mapping, Sequence
+
+    from envfreeze.locking.model import PlannedLayer, Target, Wheel
     from envfreeze.store.cache import Cache
+
+CHECKS = 1
+"""Counted up when artifacts are read more strictly, or a byte rule is mended before its writer is released:
+layers that were made before are then made again."""
 
 _LAYER = "layer"
 _PATHS = "paths"
+_CLASHES = "clashes"
+_VERDICT = "verdict"
+_ROOM = "room"
+_DIST_INFO = "dist-info"
 
 
 def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
@@ -26,16 +38,21 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
     parts: dict[str, Any] = {
         "kind": layer.kind,
         "writer": writer,
+        "checks": CHECKS,
         "debs": [[deb.name, deb.digest.hex] for deb in debs_of(target, layer)],
     }
     wheels = wheels_of(target, layer)
     match layer.kind:
         case "system":
             parts["architecture"] = target.platform.architecture
-            # Only an image that holds apt names the archives.
+            # Only an image that holds apt says which packages were asked for and where they come from.
             if any(deb.name == "apt" for deb in target.base.packages):
+                parts["requested"] = [deb.name for deb in target.base.packages if deb.requested]
                 parts["archives"] = [[archive.name, archive.locations] for archive in target.base.archives]
-                parts["indexes"] = [[index.archive, index.suite, index.date] for index in target.base.indexes]
+                parts["indexes"] = [
+                    [index.archive, index.suite, index.components, index.date]
+                    for index in target.base.indexes
+                ]
         case "wheels":
             parts |= {"prefix": PREFIX, "python": target.python_minor}
             parts["wheels"] = [[wheel.name, wheel.digest.hex] for wheel in wheels]
@@ -77,3 +94,57 @@ def recall_paths(cache: Cache, key: str) -> list[list[str]] | None:
 def remember_paths(cache: Cache, key: str, paths: list[list[str]]) -> None:
     """Note the paths of a key's layer."""
     cache.remember(_PATHS, key, {"paths": paths})
+
+
+def recall_clashes(cache: Cache, key: str) -> list[str]:
+    """What OS packages overwrite of each other, noted with the key of the `system` layer."""
+    fact = cache.recall(_CLASHES, key)
+    return [] if fact is None else list(fact["clashes"])
+
+
+def remember_clashes(cache: Cache, key: str, clashes: Sequence[str]) -> None:
+    """Note what OS packages overwrite of each other."""
+    cache.remember(_CLASHES, key, {"clashes": list(clashes)})
+
+
+def recall_verdict(cache: Cache, keys: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What was found when these layers were held against each other; None: they were not."""
+    fact = cache.recall(_VERDICT, _whole(keys))
+    return None if fact is None else tuple(fact["notes"])
+
+
+def remember_verdict(cache: Cache, keys: Mapping[str, str], notes: Sequence[str]) -> None:
+    """Note what was found when these layers were held against each other."""
+    cache.remember(_VERDICT, _whole(keys), {"notes": list(notes)})
+
+
+def recall_room(
+    cache: Cache, keys: Mapping[str, str], files: Sequence[str]
+) -> dict[str, tuple[int, int, int]] | None:
+    """What `owners.room_for` said of these files above these layers."""
+    fact = cache.recall(_ROOM, "\n".join((_whole(keys), *files)))
+    if fact is None:
+        return None
+    return {path: (mode, uid, gid) for path, (mode, uid, gid) in fact["folders"].items()}
+
+
+def remember_room(
+    cache: Cache, keys: Mapping[str, str], files: Sequence[str], folders: Mapping[str, tuple[int, int, int]]
+) -> None:
+    """Note what `owners.room_for` said."""
+    cache.remember(_ROOM, "\n".join((_whole(keys), *files)), {"folders": dict(folders)})
+
+
+def recall_dist_info(cache: Cache, wheel: Wheel) -> str | None:
+    """The name of a wheel's `.dist-info` folder."""
+    fact = cache.recall(_DIST_INFO, f"{CHECKS} {wheel.digest}")
+    return None if fact is None else str(fact["name"])
+
+
+def remember_dist_info(cache: Cache, wheel: Wheel, name: str) -> None:
+    """Note the name of a wheel's `.dist-info` folder."""
+    cache.remember(_DIST_INFO, f"{CHECKS} {wheel.digest}", {"name": name})
+
+
+def _whole(keys: Mapping[str, str]) -> str:
+    return "\n".join(keys.values())

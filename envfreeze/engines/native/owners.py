@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UntrustedError
+from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.oci.entry import Entry, Kind, parents
 from envfreeze.oci.gzip import crc32
 
@@ -23,15 +23,17 @@ Path = list[str]
 
 
 def listing(owner: str, entries: Iterable[Entry]) -> list[Path]:
-    """The paths of a package's entries, without directories."""
+    """The paths of a package's entries; of directories only those that are not 0755 and root's."""
     return [
         [entry.path, entry.kind.name, owner, _identity(entry)]
         for entry in entries
-        if entry.kind is not Kind.DIRECTORY
+        if entry.kind is not Kind.DIRECTORY or (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0)
     ]
 
 
 def _identity(entry: Entry) -> str:
+    if entry.kind is Kind.DIRECTORY:
+        return f"{entry.mode:o} {entry.uid} {entry.gid}"
     if entry.kind is not Kind.FILE:
         return entry.link
     content: Content | None = entry.content
@@ -72,6 +74,8 @@ def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -
     for layer in layers:
         for entry in layer:
             path, kind, owner, identity = entry
+            if kind == Kind.DIRECTORY.name:
+                continue
             before = owners.get(path)
             differs = before is not None and before[1:] != [kind, before[2], identity] and before[2] != owner
             if before is not None and differs and not {owner, before[2]} <= set(settled):
@@ -91,3 +95,51 @@ def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -
         + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         for (owner, other), paths in sorted(overwritten.items())
     )
+
+
+def room_for(
+    files: Iterable[str], layers: Iterable[Sequence[Path]], reserved: str
+) -> dict[str, tuple[int, int, int]]:
+    """See whether the project's files have room beside what the layers below hold.
+
+    Args:
+        files: the paths that they are to have in the image, without folders.
+        layers: the paths of the layers below, the lowest first.
+        reserved: a folder that is the environment's alone.
+
+    Returns:
+        Of the folders above the files those that are not 0755 and root's, with mode, owner and group: a
+        layer that names them must not change them.
+
+    Raises:
+        UsageError: a path belongs to a package, or leads through its link or file.
+
+    """
+    below: dict[str, Path] = {}
+    folders: dict[str, tuple[int, int, int]] = {}
+    for layer in layers:
+        for entry in layer:
+            path, kind, _, identity = entry
+            if kind == Kind.DIRECTORY.name:
+                mode, uid, gid = identity.split(" ")
+                folders[path] = int(mode, 8), int(uid), int(gid)
+            else:
+                below[path] = entry
+    held = {parent for path in below for parent in parents(path)}
+    above: set[str] = set()
+    for file in files:
+        above.update(parents(file))
+        if file in held or file in folders:
+            raise UsageError(f"include: /{file} is a folder of the image below", hint=_ELSEWHERE)
+        if file in below or file.startswith(f"{reserved}/"):
+            owner = below[file][2] if file in below else "the environment"
+            raise UsageError(f"include: /{file} belongs to {owner}", hint=_ELSEWHERE)
+    for folder in sorted(above):
+        if folder in below:
+            raise UsageError(
+                f"include: /{folder} is no folder but belongs to {below[folder][2]}", hint=_ELSEWHERE
+            )
+    return {folder: folders[folder] for folder in sorted(above) if folder in folders}
+
+
+_ELSEWHERE = "choose another [image] workdir"

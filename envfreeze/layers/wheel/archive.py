@@ -12,11 +12,12 @@ import mmap
 import stat
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
-from envfreeze.oci.entry import Content, Deflated, Stored, path_problem
+from envfreeze.oci.entry import Deflated, Stored, path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,16 @@ _LOCAL_SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED = 0x1
 _DESCRIPTOR = 0x8
 _UTF8 = 0x800
+_SPACE = 0x20
 _ZIP64 = 0xFFFFFFFF
 _ZIP64_EXTRA = 0x0001
 _EXTRA = struct.Struct("<HH")
 _ZIP64_SIZES = struct.Struct("<QQ")
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+_PIECE = 1 << 20
+_MOST_READ = 64 << 20
+"""Bytes of a file of metadata: the RECORD of a hundred thousand files has a tenth of it."""
 
 _BOMB_FLOOR = 1 << 30
 _BOMB_RATIO = 200
@@ -51,32 +57,57 @@ class Member:
     """
 
     name: str
-    content: Content
+    content: Deflated | Stored
     executable: bool
 
-    def read(self) -> bytes:
-        """Inflate the content of a small file, checked against its stated size and CRC-32.
+    def pieces(self) -> Iterator[bytes]:
+        """Inflate the content piece by piece, unchecked: the layer writer checks all of it.
 
         Raises:
-            UntrustedError: it is not what the archive states.
+            UntrustedError: the compressed data is damaged.
 
         """
-        import zlib  # noqa: PLC0415 - only metadata is read this way
+        if isinstance(self.content, Stored):
+            view = self.content.data
+            yield from (bytes(view[start : start + _PIECE]) for start in range(0, len(view), _PIECE))
+            return
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        fed: bytes | memoryview = self.content.data[:_PIECE]
+        position = len(fed)
+        try:
+            while fed and not inflater.eof:
+                yield inflater.decompress(fed, _PIECE)
+                fed = inflater.unconsumed_tail
+                if not fed:
+                    fed = self.content.data[position : position + _PIECE]
+                    position += len(fed)
+        except zlib.error as error:
+            raise UntrustedError(f"{self.name}: its compressed data is damaged ({error})") from error
 
-        content = self.content
-        data: bytes
-        if isinstance(content, Deflated):
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            try:
-                data = inflater.decompress(content.data, content.size + 1)
-            except zlib.error as error:
-                raise UntrustedError(f"{self.name}: its compressed data is damaged ({error})") from error
-            if not inflater.eof and len(data) <= content.size:
-                raise UntrustedError(f"{self.name}: its compressed data ends early")
-        else:
-            data = bytes(content.data)
-        crc = content.crc if isinstance(content, (Deflated, Stored)) else zlib.crc32(data)
-        if len(data) != content.size or zlib.crc32(data) != crc:
+    def start(self, size: int) -> bytes:
+        """The first `size` bytes of the content, at most a piece.
+
+        Raises:
+            UntrustedError: as `pieces`.
+
+        """
+        return next(self.pieces(), b"")[:size]
+
+    def read(self) -> bytes:
+        """The content of a file of metadata or of a script.
+
+        Raises:
+            UntrustedError: it is larger than such a file may be, or not what the archive states.
+
+        """
+        if self.content.size > _MOST_READ:
+            raise UntrustedError(f"{self.name}: has {self.content.size} bytes; at most {_MOST_READ} are read")
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if len(data) > self.content.size:
+                break
+        if len(data) != self.content.size or zlib.crc32(data) != self.content.crc:
             raise UntrustedError(f"{self.name}: its size or CRC-32 is not what the archive states")
         return data
 
@@ -131,7 +162,7 @@ def _members(view: memoryview, infos: list[zipfile.ZipInfo], directory: int) -> 
         if name.endswith("/"):
             continue
         data = view[stop - info.compress_size : stop]
-        content: Content
+        content: Deflated | Stored
         if info.compress_type == zipfile.ZIP_DEFLATED:
             content = Deflated(data, info.file_size, info.CRC)
         else:
@@ -144,6 +175,8 @@ def _members(view: memoryview, infos: list[zipfile.ZipInfo], directory: int) -> 
 def _check_name(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename
     problem = path_problem(name.removesuffix("/"))
+    if problem is None and not name.isprintable() and any(ord(letter) < _SPACE for letter in name):
+        problem = "holds a control character"
     if problem is None and not name.isascii() and not info.flag_bits & _UTF8:
         problem = "is neither ASCII nor marked as UTF-8"
     if problem is not None:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.wheel.archive import Member, read_archive
 from envfreeze.layers.wheel.record import Row, read_record, row_of, write_record
-from envfreeze.layers.wheel.scripts import read_entry_points, rewrite_shebang, script, wants_interpreter
+from envfreeze.layers.wheel.scripts import (
+    SHEBANG,
+    read_entry_points,
+    rewrite_shebang,
+    script,
+    wants_interpreter,
+)
 from envfreeze.oci.entry import Entry, Kind, file
 
 if TYPE_CHECKING:
@@ -87,9 +94,17 @@ def _dist_info(members: list[Member], wheel: Wheel) -> str:
     if len(folders) != 1:
         raise UntrustedError(f"it has {len(folders)} .dist-info folders, not one")
     name = folders[0].removesuffix(".dist-info").rsplit("-", 1)[0]
-    if canonicalize_name(name) != canonicalize_name(wheel.name):
-        raise UntrustedError(f"its metadata is that of {name}, not of {wheel.name}")
+    version = folders[0].removesuffix(".dist-info").rpartition("-")[2]
+    if canonicalize_name(name) != canonicalize_name(wheel.name) or not _same_version(version, wheel.version):
+        raise UntrustedError(f"its metadata is that of {name} {version}, not of {wheel.name} {wheel.version}")
     return folders[0]
+
+
+def _same_version(folder: str, locked: str) -> bool:
+    try:
+        return Version(folder.replace("_", "-")) == Version(locked)
+    except InvalidVersion:
+        return folder == locked
 
 
 class _Installation:
@@ -125,7 +140,7 @@ class _Installation:
             self._scheme.check(path, entry_point.name)
             yield self._made(path, script(entry_point, self._scheme.interpreter), mode=0o755)
         yield self._made(f"{self._folder}/INSTALLER", INSTALLER)
-        self._rows[f"{self._folder}/RECORD"] = ("", "")
+        self._own(f"{self._folder}/RECORD", ("", ""))
         self._check_folders()
         record = write_record(self._rows, self._scheme.site_packages)
         yield file(f"{self._folder}/RECORD", record)
@@ -143,18 +158,29 @@ class _Installation:
     def _member(self, member: Member, data_folder: str, row: Row | None) -> Entry:
         distribution = self._stem.rsplit("-", 1)[0]
         path, is_script = self._scheme.place(member.name, data_folder=data_folder, distribution=distribution)
+        self._check_metadata(path, member)
         mode = 0o755 if member.executable or is_script else 0o644
-        if is_script:
-            text = member.read()
-            if wants_interpreter(text):
-                return self._made(path, rewrite_shebang(text, self._scheme.interpreter), mode=mode)
-        if row is None:
-            row = row_of(member.read())
+        if is_script and wants_interpreter(member.start(len(SHEBANG))):
+            return self._made(path, rewrite_shebang(member.read(), self._scheme.interpreter), mode=mode)
+        # A row that is missing or states another size is made anew, so that RECORD tells the truth.
+        if row is None or row[1] != str(member.content.size):
+            row = row_of(member.pieces())
         self._own(path, row)
         return Entry(path, Kind.FILE, mode, content=member.content)
 
+    def _check_metadata(self, path: str, member: Member) -> None:
+        """Refuse metadata of another distribution, or a second copy of its own (`X.data/purelib/...`)."""
+        below = path.removeprefix(self._scheme.site_packages + "/")
+        folder = below.partition("/")[0]
+        if (
+            below != path
+            and folder.endswith(".dist-info")
+            and not member.name.startswith(f"{self._dist_info}/")
+        ):
+            raise UntrustedError(f"{member.name!r} would be metadata that is not its own")
+
     def _made(self, path: str, content: bytes, *, mode: int = 0o644) -> Entry:
-        self._own(path, row_of(content))
+        self._own(path, row_of([content]))
         return file(path, content, mode=mode)
 
     def _own(self, path: str, row: Row) -> None:

@@ -1,7 +1,7 @@
 """`RECORD`, the list of installed files (packaging.python.org, "Recording installed projects").
 
 The wheel's own RECORD gives the hashes of its members; files that the installation makes or changes are
-hashed here. Rows are sorted by path, fields quoted as in CSV, lines end in a line feed.
+hashed here. Rows are sorted by path, lines end in a line feed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import base64
 import csv
 import hashlib
 import io
-import posixpath
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _FIELDS = 3
 
@@ -45,10 +44,14 @@ def read_record(text: bytes) -> dict[str, Row]:
     return found
 
 
-def row_of(content: bytes) -> Row:
-    """The row of a file with this content."""
-    hashed = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return f"sha256={hashed}", str(len(content))
+def row_of(pieces: Iterable[bytes]) -> Row:
+    """The row of a file with this content, given in pieces."""
+    digest = hashlib.sha256()
+    size = 0
+    for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+    return f"sha256={base64.urlsafe_b64encode(digest.digest()).rstrip(b'=').decode()}", str(size)
 
 
 def write_record(rows: Mapping[str, Row], site_packages: str) -> bytes:
@@ -59,14 +62,24 @@ def write_record(rows: Mapping[str, Row], site_packages: str) -> bytes:
         site_packages: what the paths are written relative to.
 
     """
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
     relative = {_relative(path, site_packages): row for path, row in rows.items()}
-    for path in sorted(relative, key=str.encode):
-        writer.writerow((path, *relative[path]))
-    return out.getvalue().encode()
+    lines = (",".join(map(_field, (path, *relative[path]))) for path in sorted(relative, key=str.encode))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _field(text: str) -> str:
+    """A field, quoted only where it holds a comma or a quote (RFC 4180, 2); it holds no line breaks."""
+    if "," in text or '"' in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _relative(path: str, site_packages: str) -> str:
     below = site_packages + "/"
-    return path[len(below) :] if path.startswith(below) else posixpath.relpath(path, site_packages)
+    if path.startswith(below):
+        return path[len(below) :]
+    here, there = site_packages.split("/"), path.split("/")
+    common = 0
+    while here[common : common + 1] == there[common : common + 1]:
+        common += 1
+    return "/".join([".."] * (len(here) - common) + there[common:])

@@ -86,7 +86,7 @@ class Scheme:
             UntrustedError: `name` would replace the interpreter or what makes the folder an environment.
 
         """
-        if path.startswith(self.site_packages):
+        if path.startswith(self.site_packages + "/"):
             return
         for reserved in self.reserved:
             if path == reserved or path.startswith(reserved + "/"):

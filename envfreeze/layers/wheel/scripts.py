@@ -14,7 +14,7 @@ from envfreeze.oci.entry import path_problem
 
 _SECTIONS = ("console_scripts", "gui_scripts")
 _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(?::\s*(?P<attribute>[\w.]+)\s*)?(?:\[.*\]\s*)?")
-_SHEBANG = b"#!python"
+SHEBANG = b"#!python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ def read_entry_points(text: bytes) -> list[EntryPoint]:
         UntrustedError: the file cannot be read, or a command's name would not stay in its folder.
 
     """
-    parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    # No section of that name can be written, so none gives the others its entries.
+    parser = configparser.ConfigParser(
+        delimiters=("=",), strict=False, interpolation=None, default_section="]"
+    )
     parser.optionxform = str  # type: ignore[assignment,method-assign] # names keep their case
     try:
         parser.read_string(text.decode())
@@ -79,7 +82,7 @@ def script(entry_point: EntryPoint, interpreter: str) -> bytes:
 
 def wants_interpreter(start: bytes) -> bool:
     """Whether a script begins with `#!python`, the placeholder for the environment's interpreter."""
-    return start.startswith(_SHEBANG)
+    return start.startswith(SHEBANG)
 
 
 def rewrite_shebang(text: bytes, interpreter: str) -> bytes:

@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from envfreeze.engines.native.owners import conflicts, listing, merge
-from envfreeze.errors import UntrustedError
+from envfreeze.engines.native.owners import conflicts, listing, merge, room_for
+from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.oci.entry import Deflated, Entry, Kind, directory, file, symlink
 
 
@@ -52,3 +52,37 @@ def test_in_a_shared_layer_the_later_file_and_the_first_directory_win():
     )
     assert merged["d"].mode == 0o700
     assert merged["d/x"] == file("d/x", b"b")
+
+
+def test_what_is_settled_elsewhere_is_not_reported():
+    layers = [listing("a", [file("x", b"1")]), listing("b", [file("x", b"2")])]
+    assert conflicts(layers, settled={"a", "b"}) == ()
+
+
+BELOW = [
+    listing("base-files", [directory("tmp", mode=0o1777), directory("root", mode=0o700), directory("usr")]),
+    listing("the base system", [symlink("bin", "usr/bin")]),
+    listing("bash", [file("usr/bin/bash", b"")]),
+]
+
+
+def test_folders_that_exist_below_keep_their_modes():
+    assert room_for(["tmp/work/train.py", "root/x"], BELOW, "opt/venv") == {
+        "tmp": (0o1777, 0, 0),
+        "root": (0o700, 0, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("bin/train.py", "/bin is no folder but belongs to the base system"),
+        ("usr/bin/bash", "/usr/bin/bash belongs to bash"),
+        ("usr/bin/bash/x", "is no folder but belongs to bash"),
+        ("usr/bin", "is a folder of the image"),
+        ("opt/venv/bin/python", "belongs to the environment"),
+    ],
+)
+def test_project_files_cannot_take_what_is_a_packages(path, words):
+    with pytest.raises(UsageError, match=words):
+        room_for([path], BELOW, "opt/venv")

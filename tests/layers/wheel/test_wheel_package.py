@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.wheel import dist_info_name, open_wheel
-from envfreeze.layers.wheel.record import read_record, write_record
+from envfreeze.layers.wheel.record import read_record, row_of, write_record
 from envfreeze.layers.wheel.scheme import Scheme
 from envfreeze.layers.wheel.scripts import read_entry_points, rewrite_shebang
 from envfreeze.oci.entry import Deflated, Plain
@@ -338,6 +338,43 @@ def test_a_newer_wheel_format_is_refused(make_wheel):
 def test_missing_metadata_is_refused(make_wheel):
     with pytest.raises(UntrustedError, match="dist-info"):
         opened(*make_wheel({"demo.py": b""}, metadata=False))
+
+
+def test_the_metadata_of_another_version_is_refused(make_wheel):
+    path, wheel = make_wheel()
+    other = type(wheel)("demo", "2.0", wheel.filename, wheel.digest, wheel.size, wheel.url)
+    with pytest.raises(UntrustedError, match=r"metadata is that of demo 1.0, not of demo 2.0"):
+        opened(path, other)
+
+
+@pytest.mark.parametrize("name", ["pip-99.dist-info/METADATA", "demo-1.0.dist-info/REQUESTED"])
+def test_metadata_cannot_be_brought_in_by_the_data_folder(make_wheel, name):
+    with pytest.raises(UntrustedError, match="not its own"):
+        opened(*make_wheel({"demo.py": b"", f"demo-1.0.data/purelib/{name}": b""}))
+
+
+def test_a_record_that_lies_about_a_size_or_leaves_a_file_out_is_made_true(make_wheel):
+    record = b"demo/__init__.py,sha256=xxx,999\n"
+    entries = opened(*make_wheel({"demo/__init__.py": b"value = 1\n", "demo-1.0.dist-info/RECORD": record}))
+    rows = read_record(content(entries[f"{SITE}/demo-1.0.dist-info/RECORD"]))
+    assert rows["demo/__init__.py"] == row_of([b"value = 1\n"])
+    assert rows["demo-1.0.dist-info/METADATA"][1] != ""
+
+
+def test_a_script_that_is_a_large_program_is_spliced_unread(make_wheel):
+    program = b"\x7fELF" + bytes(3_000_000)
+    entries = opened(*make_wheel({"demo-1.0.data/scripts/tool": program}))
+    assert isinstance(entries["opt/venv/bin/tool"].content, Deflated)
+
+
+def test_a_name_with_a_control_character_is_refused(make_wheel):
+    with pytest.raises(UntrustedError, match="control character"):
+        opened(*make_wheel({"demo/a\rb.py": b""}))
+
+
+def test_a_default_section_gives_no_entry_points():
+    text = b"[DEFAULT]\nx = demo:main\n[console_scripts]\ny = demo:main\n"
+    assert [entry.name for entry in read_entry_points(text)] == ["y"]
 
 
 def test_the_metadata_of_another_package_is_refused(make_wheel):
