@@ -19,6 +19,7 @@ from envfreeze.oci import docker, layout
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.manifest import index_json
 from envfreeze.progress import SILENT
+from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
@@ -127,6 +128,8 @@ def build(
         authenticate=partial(indexes.authenticate, project=project),
     )
     native.hold(lock, assembly)
+    if snapshot is not None and snapshot.included != digest_of(root, names):
+        raise MachineError("files that `include` names changed during the build", hint="build again")
     for note in assembly.notes:
         progress.warn(note)
     images = tuple(made.image for made in assembly.images)
@@ -137,11 +140,11 @@ def build(
         layout.write(whole, output, name=tag)
     if archive is not None:
         oci_archive.write(whole, archive, name=tag)
-    loaded = docker.load(_loadable(images), tag=tag) if load else None
     recorded = None
     if store is not None and snapshot is not None:
         recorded = _record(whole.digest, images, lock, snapshot)
         store.add(recorded)
+    loaded = docker.load(_loadable(images), tag=tag) if load else None
     return BuildOutcome(
         digest=whole.digest,
         images=images,

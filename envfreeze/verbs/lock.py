@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -10,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
-from envfreeze.locking import entropy, files
+from envfreeze.locking import entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
@@ -88,6 +89,7 @@ class _Wish:
     upgrade_packages: tuple[str, ...] = ()
     offline: bool = False
     allow_stale: bool = False
+    review: bool = True
 
 
 def lock(
@@ -131,7 +133,11 @@ def lock(
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
     if seal:
-        made = _sealed(made, project.root, wish, workers)
+        made = _sealed(made, project, wish, workers)
+    elif before is not None and before.sealed and not made.sealed:
+        progress.warn(
+            "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
+        )
     written = files.write(made, project.root)
     notes = sorted({note for target in made.targets for note in target.base.notes})
     return LockOutcome(made, project.root, written, tuple(_changes(before, made)), tuple(notes))
@@ -182,6 +188,7 @@ def check(
             reuse=False,
             offline=offline,
             workers=workers,
+            authenticate=partial(indexes.authenticate, project=project),
         )
         causes.extend(native.differences(locked, assembly))
     return tuple(causes)
@@ -198,7 +205,7 @@ def outdated(
 
     """
     locked = files.read(project.root)
-    wish = _Wish(cache or Cache.open(), progress, upgrade=True)
+    wish = _Wish(cache or Cache.open(), progress, upgrade=True, review=False)
     newest = _resolve(project, _digests(project), locked, wish)
     return tuple(
         Outdated(change.side, change.platform, change.name, change.before, change.after)
@@ -265,7 +272,9 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
             allow_stale=wish.allow_stale,
             progress=wish.progress,
         )
-        base, python, glibc = _reviewed(resolution.base, wish), resolution.python, resolution.glibc
+        base, python, glibc = resolution.base, resolution.python, resolution.glibc
+        if wish.review:
+            base = _reviewed(base, wish)
     pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
     wheels = pip.resolve(
         project,
@@ -310,16 +319,17 @@ def _runtime(project: Project, packages: Collection[str]) -> Runtime:
     )
 
 
-def _sealed(made: Lock, root: Path, wish: _Wish, workers: int | None) -> Lock:
+def _sealed(made: Lock, project: Project, wish: _Wish, workers: int | None) -> Lock:
     from envfreeze.engines import native  # noqa: PLC0415 - only where asked
 
     assembly = native.assemble(
         _without_files(made),
-        root=root,
+        root=project.root,
         cache=wish.cache,
         progress=wish.progress,
         offline=wish.offline,
         workers=workers,
+        authenticate=partial(indexes.authenticate, project=project),
     )
     return native.seal(made, assembly)
 
@@ -365,8 +375,11 @@ def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
             yield f"{target.platform}: {name} {before.version} is locked and not needed"
         elif before is not None and after is not None and before.version != after.version:
             yield f"{target.platform}: {name} {before.version} no longer fits; {after.version} would"
-        elif before is not None and after is not None and before.requested != after.requested:
-            yield f"{target.platform}: whether {name} is asked for by name has changed"
+        elif before is not None and after is not None:
+            if before.requested != after.requested:
+                yield f"{target.platform}: whether {name} is asked for by name has changed"
+            if before.direct != after.direct or (after.direct and before.digest != after.digest):
+                yield f"{target.platform}: {name} comes from another URL than the locked one"
 
 
 def _changes(before: Lock | None, after: Lock) -> Iterator[Change]:

@@ -12,6 +12,7 @@ from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Level, Verdict
 from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
+from envfreeze.layers.files import included
 from envfreeze.locking import files, indexes
 from envfreeze.locking.model import WRITER
 from envfreeze.oci import archive as oci_archive
@@ -19,13 +20,15 @@ from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
+from envfreeze.records.git import Repository
+from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs.build import OUTPUT, one_image
+from envfreeze.verbs.build import ENGINE, OUTPUT, one_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record, RecordedImage
+    from envfreeze.records.store import RecordStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def verify(
         progress: told what happens.
 
     Raises:
-        UsageError: no record names the digest.
+        UsageError: no record names the digest, or this machine lacks what it was built from.
         UntrustedError: the record, the lock or an artifact is not what it should be.
         NetworkError: an artifact cannot be had.
 
@@ -87,21 +91,15 @@ def verify(
     started = time.monotonic()
     cache = cache or Cache.open()
     store = open_store(root, progress=progress)
-    found = store.find(digest)
-    if not found:
-        raise UsageError(
-            f"no record of {digest} in {root}",
-            hint=f"records made elsewhere: {store.fetch_hint}" if store.fetch_hint else "",
-        )
-    recorded = found[0]
-    if recorded.writer > WRITER:
-        raise UntrustedError(
-            f"{digest} was built with writer version {recorded.writer}, this envfreeze knows up to {WRITER}",
-            hint="upgrade envfreeze",
-        )
+    given = None if against is None else _read(against)
     with cache.scratch() as scratch:
-        folder = store.restore(recorded, scratch / "checkout")
-        lock = _recorded_platforms(files.read(folder), recorded)
+        recorded, folder = _restored(store, digest, root, scratch)
+        chosen = _chosen(recorded, digest)
+        if given is not None and not given.keys() & {image.manifest for image in chosen}:
+            raise UsageError(f"{against} does not hold {digest}")
+        lock = _of_platforms(files.read(folder), chosen, digest)
+        names = included(folder, lock.runtime.include)
+        edited = digest_of(folder, names) != recorded.source.included
         assembly = native.assemble(
             lock,
             root=folder,
@@ -112,8 +110,14 @@ def verify(
             workers=workers,
             authenticate=_authenticate(folder),
         )
-        rebuilt = tuple(made.image for made in assembly.images)
-        verdict = _verdict(recorded, rebuilt, _originals(recorded, root, against))
+        rebuilt = [made.image for made in assembly.images]
+        verdict = _verdict(digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded))
+    if edited and verdict.level is not Level.IDENTICAL:
+        what = "the files that `include` names are not those that were built"
+        finding = Finding(
+            "project", None, None, what, "the build was of files that no commit and no patch has"
+        )
+        verdict = replace(verdict, findings=(finding, *verdict.findings))
     if record:
         store.add_verification(
             Verification(
@@ -127,6 +131,36 @@ def verify(
     return VerifyOutcome(verdict, recorded, time.monotonic() - started)
 
 
+def _restored(store: RecordStore, digest: Digest, root: Path, scratch: Path) -> tuple[Record, Path]:
+    """The newest record of a digest whose sources this machine has, and the folder they are restored to."""
+    found = store.find(digest)
+    if not found:
+        raise UsageError(
+            f"no record of {digest} in {root}",
+            hint=f"records made elsewhere: {store.fetch_hint}" if store.fetch_hint else "",
+        )
+    missing: UsageError | None = None
+    for number, recorded in enumerate(found):
+        if recorded.engine != ENGINE or recorded.writer > WRITER:
+            raise UntrustedError(
+                f"{digest} was built by engine {recorded.engine!r} with writer version {recorded.writer}; "
+                f"this envfreeze has {ENGINE!r} with writer versions up to {WRITER}",
+                hint="upgrade envfreeze",
+            )
+        try:
+            return recorded, store.restore(recorded, scratch / f"checkout-{number}")
+        except UsageError as error:
+            missing = missing or error
+    raise missing or UsageError(f"no record of {digest}")
+
+
+def _chosen(recorded: Record, digest: Digest) -> tuple[RecordedImage, ...]:
+    """The images that a digest names: all of the record's, or the one whose manifest or config it is."""
+    if digest == recorded.digest:
+        return recorded.manifests
+    return tuple(image for image in recorded.manifests if digest in {image.manifest, image.config})
+
+
 def _authenticate(folder: Path) -> Callable[[str], str]:
     """What the recorded project's indexes ask of the user who verifies; nothing where it cannot be read."""
     try:
@@ -136,54 +170,59 @@ def _authenticate(folder: Path) -> Callable[[str], str]:
     return partial(indexes.authenticate, project=project)
 
 
-def _recorded_platforms(lock: Lock, recorded: Record) -> Lock:
-    platforms = [image.platform for image in recorded.manifests]
-    targets = tuple(target for target in lock.targets if target.platform in platforms)
-    if len(targets) != len(platforms):
-        raise UntrustedError(f"the recorded lock is not for the platforms of {recorded.digest}")
-    return replace(lock, targets=targets)
+def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -> Lock:
+    by_platform = {target.platform: target for target in lock.targets}
+    if any(image.platform not in by_platform for image in chosen):
+        raise UntrustedError(f"the recorded lock is not for the platforms of {digest}")
+    return replace(lock, targets=tuple(by_platform[image.platform] for image in chosen))
 
 
-def _originals(recorded: Record, root: Path, against: Path | None) -> dict[Digest, Image]:
-    """The original images that are at hand, by manifest digest; never trusted to be what they are called."""
-    found: dict[Digest, Image] = {}
-    if against is not None:
-        source = layout.read(against) if against.is_dir() else oci_archive.read(against)
-        for image in _images(source):
-            found[image.digest] = image
-        if not found.keys() & {image.manifest for image in recorded.manifests}:
-            raise UsageError(f"{against} does not hold {recorded.digest}")
-        return found
-    default = root / recorded.source.project / OUTPUT if recorded.source.commit else root / OUTPUT
-    for place in (default, root / OUTPUT):
-        if place.is_dir():
-            try:
-                found |= {image.digest: image for image in _images(layout.read(place))}
-            except UntrustedError:
-                continue
-    return found
+def _read(place: Path) -> dict[Digest, Image]:
+    """The images of a layout or an archive by the digests of their manifests."""
+    source = layout.read(place) if place.is_dir() else oci_archive.read(place)
+    images = source.images if isinstance(source, ImageIndex) else (source,)
+    return {image.digest: image for image in images}
 
 
-def _images(source: Image | ImageIndex) -> Sequence[Image]:
-    return source.images if isinstance(source, ImageIndex) else (source,)
+def _left_by_build(root: Path, recorded: Record) -> dict[Digest, Image]:
+    """What the build may have left in the project's folder; nothing where it cannot be read."""
+    repository = Repository.find(root)
+    folder = root if repository is None else repository.toplevel / recorded.source.project
+    try:
+        return _read(folder / OUTPUT)
+    except EnvfreezeError:
+        return {}
 
 
-def _verdict(recorded: Record, rebuilt: Sequence[Image], originals: dict[Digest, Image]) -> Verdict:
-    whole = one_image(rebuilt)
-    if whole.digest == recorded.digest:
-        return Verdict(Level.IDENTICAL, recorded.digest, whole.digest, ())
-    by_platform = {image.platform: image for image in rebuilt}
+def _verdict(
+    digest: Digest,
+    recorded: Record,
+    chosen: Sequence[RecordedImage],
+    rebuilt: Sequence[Image],
+    originals: Callable[[], Mapping[Digest, Image]],
+) -> Verdict:
+    whole = one_image(rebuilt).digest
+    reference = recorded.digest if digest == recorded.digest else chosen[0].manifest
+    if whole == reference:
+        return Verdict(Level.IDENTICAL, reference, whole, ())
+    at_hand = originals()
     findings: list[Finding] = []
-    for image in recorded.manifests:
-        ours = by_platform[image.platform]
-        if ours.digest == image.manifest:
-            continue
-        original = originals.get(image.manifest)
-        if original is not None:
-            findings.extend(compare(original, ours).findings)
-        else:
-            findings.extend(_by_digests(image, ours).findings)
-    return Verdict(Level.DIFFERENT, recorded.digest, whole.digest, tuple(findings))
+    for image, ours in zip(chosen, rebuilt, strict=True):
+        if ours.digest != image.manifest:
+            findings.extend(_explained(image, ours, at_hand.get(image.manifest)).findings)
+    return Verdict(Level.DIFFERENT, reference, whole, tuple(findings))
+
+
+def _explained(image: RecordedImage, ours: Image, original: Image | None) -> Verdict:
+    """The differences by content where the original is at hand and sound, else by the recorded digests."""
+    if original is not None:
+        try:
+            return compare(original, ours)
+        except UntrustedError as error:
+            damaged = Finding("", None, None, f"the original at hand cannot be read: {error.message}", "")
+            by_digests = _by_digests(image, ours)
+            return replace(by_digests, findings=(damaged, *by_digests.findings))
+    return _by_digests(image, ours)
 
 
 def _by_digests(image: RecordedImage, ours: Image) -> Verdict:

@@ -9,7 +9,7 @@ from envfreeze.errors import AnswerIsNoError
 
 if TYPE_CHECKING:
     from envfreeze.engines.native.assemble import Assembly
-    from envfreeze.locking.model import Lock, Target
+    from envfreeze.locking.model import LayerSeal, Lock, Target
 
 
 def seal(lock: Lock, assembly: Assembly) -> Lock:
@@ -27,14 +27,21 @@ def differences(lock: Lock, assembly: Assembly) -> tuple[str, ...]:
 
 
 def _differences(sealed: Target, made: Target) -> list[str]:
-    if sealed.manifest is None or sealed.manifest == made.manifest:
+    if sealed.manifest is None:
         return []
+    # Layers are held on their own, too: a seal may be wrong about one and right about the manifest.
     found = [
-        f"{sealed.platform}: layer {ours.name} is {ours.seal.digest}, the seal says {theirs.seal.digest}"
+        f"{sealed.platform}: layer {ours.name} is {_shown(ours.seal)}, the seal says {_shown(theirs.seal)}"
         for theirs, ours in zip(sealed.layers, made.layers, strict=True)
         if theirs.seal is not None and ours.seal is not None and theirs.seal != ours.seal
     ]
-    return [*found, f"{sealed.platform}: the manifest is {made.manifest}, the seal says {sealed.manifest}"]
+    if sealed.manifest != made.manifest:
+        found.append(f"{sealed.platform}: the manifest is {made.manifest}, the seal says {sealed.manifest}")
+    return found
+
+
+def _shown(seal: LayerSeal) -> str:
+    return f"{seal.digest} (diffID {seal.diff_id}, {seal.size} bytes)"
 
 
 def hold(lock: Lock, assembly: Assembly) -> None:
