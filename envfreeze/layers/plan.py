@@ -8,8 +8,10 @@ changes its bucket and nothing else. The numbers are part of writer version 1 (d
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from envfreeze.errors import UntrustedError
 from envfreeze.locking.model import PlannedLayer
 
 if TYPE_CHECKING:
@@ -43,6 +45,21 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
         *_spread("wheel", wheels, buckets=WHEEL_BUCKETS, most_large=MOST_LARGE_WHEELS),
         PlannedLayer("environment", "environment", ()),
     )
+
+
+def check_plan(target: Target) -> None:
+    """Hold the plan in a lock against the packages in it.
+
+    Raises:
+        UntrustedError: the lock plans other layers than its packages have: a package would be missing, or
+            be in the image twice.
+
+    """
+    if tuple(replace(layer, seal=None) for layer in target.layers) != plan(target):
+        raise UntrustedError(
+            f"the lock's plan of layers for {target.platform} is not that of its packages",
+            hint="run `envfreeze lock --upgrade` to write it anew",
+        )
 
 
 def _spread(

@@ -110,7 +110,8 @@ class _VerifiedReader(io.RawIOBase):
         self._left -= count
         if not self._left and self._hash.hexdigest() != self._digest.hex:
             raise UntrustedError(
-                f"blob {self._digest} is damaged: its bytes have the digest sha256:{self._hash.hexdigest()}"
+                f"blob {self._digest} is damaged: its bytes have the digest sha256:{self._hash.hexdigest()}",
+                hint="`envfreeze cache verify` removes what is damaged in the cache; then build again",
             )
         return count
 

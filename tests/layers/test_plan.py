@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
-from envfreeze.layers.plan import DEB_BUCKETS, LARGE, MOST_LARGE_WHEELS, WHEEL_BUCKETS, plan
+from envfreeze.errors import UntrustedError
+from envfreeze.layers.plan import DEB_BUCKETS, LARGE, MOST_LARGE_WHEELS, WHEEL_BUCKETS, check_plan, plan
 from envfreeze.locking.model import AptBase, Deb, Target, Wheel
 from envfreeze.oci.platform import Platform
 
@@ -85,3 +89,10 @@ def test_buckets_are_part_of_writer_version_1():
         "wheels-10": ("numpy",),
     }
     assert (DEB_BUCKETS, WHEEL_BUCKETS) == (8, 16)
+
+
+def test_a_plan_that_leaves_a_package_out_is_refused():
+    whole = target({"bash": 1}, {"six": 1, "torch": LARGE})
+    check_plan(replace(whole, layers=plan(whole)))
+    with pytest.raises(UntrustedError, match="plan of layers"):
+        check_plan(replace(whole, layers=plan(whole)[:-2]))

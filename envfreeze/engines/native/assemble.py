@@ -17,6 +17,7 @@ from envfreeze.engines.native.config import description, image_config
 from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import file_entries, included
+from envfreeze.layers.plan import check_plan
 from envfreeze.locking.model import PREFIX
 from envfreeze.oci import gzip, media
 from envfreeze.oci.entry import Kind, directory
@@ -100,6 +101,8 @@ def assemble(
 
     """
     gzip.check_compressor()
+    for target in lock.targets:
+        check_plan(target)
     _raise_open_files()
     work = [
         _TargetAssembly(lock, target, root=root, cache=cache, progress=progress, reuse=reuse)
@@ -107,16 +110,15 @@ def assemble(
     ]
     try:
         images = [
-            target.image(target.layers(offline=offline, workers=workers, authenticate=authenticate))
-            for target in work
+            one.image(one.layers(offline=offline, workers=workers, authenticate=authenticate)) for one in work
         ]
     except OSError as error:
         raise explain(error, cache.root) from error
     return Assembly(
         images=tuple(images),
-        built=sum(target.built for target in work),
-        reused=sum(target.reused for target in work),
-        notes=tuple(sorted({note for target in work for note in target.notes})),
+        built=sum(one.built for one in work),
+        reused=sum(one.reused for one in work),
+        notes=tuple(sorted({note for one in work for note in one.notes})),
     )
 
 
