@@ -1,0 +1,241 @@
+"""From a digest back to its commit, and what is said where the image does not come out of it again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from envfreeze.digest import Digest
+from envfreeze.records.lines import render
+
+
+def verified(work, digest, *arguments):
+    ended = work.run("verify", *arguments, str(digest))
+    assert not work.leftovers()
+    return ended
+
+
+def check_identical(work, digest, *arguments):
+    ended = verified(work, digest, *arguments)
+    assert (ended.code, ended.stdout) == (0, "identical\n"), ended.stderr
+    return ended
+
+
+@pytest.fixture
+def forge():
+    """Put a record of our own in place of all that are there."""
+
+    def write(work, record):
+        work.git("update-ref", "-d", "refs/notes/envfreeze")
+        work.git("notes", "--ref", "envfreeze", "add", "-m", render(record).decode(), "HEAD")
+
+    return write
+
+
+def test_the_manifest_and_the_config_lead_to_the_build(project):
+    digest = project.run("build").digest
+    (record,) = project.records()
+    ended = check_identical(project, digest)
+    assert f"rebuilt from commit {project.git('rev-parse', 'HEAD')}" in ended.stderr
+    check_identical(project, record.manifests[0].config)
+    document = project.run("verify", "--json", digest.hex).document
+    assert document["verdict"] == "identical"
+    assert document["findings"] == []
+
+
+def test_a_digest_that_nobody_recorded_is_said(project):
+    project.run("build")
+    ended = verified(project, Digest.of(b"never built"))
+    assert ended.code == 2
+    assert f"no record of {Digest.of(b'never built')}" in ended.stderr
+    assert "git fetch" in ended.stderr
+    assert project.run("verify", "latest").code == 2
+
+
+def test_a_verification_is_written_down(project):
+    digest = project.run("build").digest
+    check_identical(project, digest, "--no-record")
+    assert len(project.git("notes", "--ref", "envfreeze", "show").splitlines()) == 1
+    check_identical(project, digest)
+    lines = [json.loads(line) for line in project.git("notes", "--ref", "envfreeze", "show").splitlines()]
+    assert [line["kind"] for line in lines] == ["build", "verification"]
+    assert lines[1]["level"] == "identical"
+
+
+def test_uncommitted_work_is_found_again(project):
+    project.write("train.py", "print('not committed')\n")
+    project.write("notes.txt", "not of the image\n")
+    digest = project.run("build").digest
+    project.git("checkout", "train.py")
+    assert project.run("build").digest != digest
+    check_identical(project, digest)
+
+
+def test_a_lock_that_nobody_committed_is_found_again(small_project):
+    work = small_project()
+    work.lock()
+    digest = work.run("build").digest
+    work.git("clean", "--quiet", "--force", "-d", "-x")
+    assert not (work.root / "envfreeze.lock").exists()
+    check_identical(work, digest)
+
+
+def test_later_commits_do_not_matter(project):
+    digest = project.run("build").digest
+    project.write("train.py", "print('later')\n")
+    (project.root / "envfreeze.lock").unlink()
+    project.replace("envfreeze.toml", "/app", "/elsewhere")
+    project.commit()
+    check_identical(project, digest)
+
+
+def test_nothing_of_the_cache_is_needed(project):
+    digest = project.run("build").digest
+    shutil.rmtree(project.cache)
+    shutil.rmtree(project.root / ".envfreeze")
+    check_identical(project, digest)
+
+
+def test_no_layer_of_the_cache_is_believed(project):
+    digest = project.run("build").digest
+    asked = project.site.asked.copy()
+    blobs = [path for path in (project.cache / "blobs").rglob("*") if path.is_file()]
+    for path in blobs:
+        if path.read_bytes().startswith(b"\x1f\x8b"):  # a layer
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    check_identical(project, digest)
+    assert project.site.asked == asked
+
+
+def test_a_damaged_download_in_the_cache_is_not_built_from(project):
+    digest = project.run("build").digest
+    wheel = Digest.of(project.site.files["/wheels/beta-1.0-py3-none-any.whl"])
+    (path,) = (project.cache / "blobs").rglob(wheel.hex)
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-1] + b"!")
+    ended = verified(project, digest)
+    assert ended.code == 6
+    assert "beta-1.0-py3-none-any.whl" in ended.stderr
+    assert "envfreeze cache verify" in ended.stderr
+    repaired = project.run("cache", "verify")
+    assert (repaired.code, repaired.stdout) == (1, "damaged\n")
+    check_identical(project, digest)
+
+
+def test_outside_git_the_folder_is_the_record(small_project):
+    work = small_project(git=False)
+    work.lock()
+    digest = work.run("build").digest
+    check_identical(work, digest)
+    work.lock(wheels=[])
+    ended = verified(work, digest)
+    assert ended.code == 2
+    assert "the lock in" in ended.stderr
+    assert "envfreeze.lock was" in ended.stderr
+
+
+def test_a_project_in_a_folder_of_the_repository(small_project):
+    work = small_project(git=False, where="repository")
+    work.git("init", "--quiet")
+    inner = replace(work, root=work.root / "models" / "small")
+    inner.root.mkdir(parents=True)
+    for name in ("envfreeze.toml", "requirements.txt", "train.py"):
+        (work.root / name).rename(inner.root / name)
+    inner.lock()
+    work.commit()
+    digest = inner.run("build").digest
+    assert inner.built() == digest
+    check_identical(inner, digest)
+    check_identical(work, digest)
+
+
+def test_another_file_in_the_commit_is_found_and_named(project, forge):
+    project.run("build")
+    project.write("train.py", "print('another')\n")
+    project.commit()
+    digest = project.run("build").digest
+    first, second = sorted(project.records(), key=lambda record: record.digest == digest)
+    forge(project, replace(second, source=replace(first.source, included=second.source.included)))
+    ended = verified(project, digest)
+    assert (ended.code, ended.stdout) == (1, "different\n")
+    assert "project" in ended.stderr
+    assert "app/train.py" in ended.stderr
+    document = project.run("verify", "--json", str(digest)).document
+    assert document["reference"] == str(digest)
+    assert document["rebuilt"] == str(first.digest)
+    # Without the original the layers are known by their digests alone.
+    shutil.rmtree(project.root / ".envfreeze")
+    ended = verified(project, digest)
+    assert ended.code == 1
+    assert "project" in ended.stderr
+
+
+def test_another_package_in_the_lock_is_found_and_named(project, tools, forge):
+    project.run("build")
+    other = tools.wheel_of("beta", contents={"beta/__init__.py": b"version = 'another'\n"})
+    alpha, _, gamma = project.lock().targets[0].wheels
+    project.lock(wheels=[alpha, project.site.add_wheel("beta", other), gamma])
+    project.commit()
+    digest = project.run("build").digest
+    first, second = sorted(project.records(), key=lambda record: record.digest == digest)
+    # The server keeps but one file of a name.
+    project.lock()
+    forge(project, replace(second, source=first.source))
+    ended = verified(project, digest)
+    assert ended.code == 1
+    for word in ("wheels-", "beta", "site-packages/beta/__init__.py"):
+        assert word in ended.stderr
+    assert "gamma" not in ended.stderr
+
+
+def test_a_forged_lock_in_the_record_is_refused(project, forge):
+    digest = project.run("build").digest
+    (record,) = project.records()
+    locks = dict(record.source.lock)
+    locks["pylock.toml"] = replace(locks["pylock.toml"], blob=locks["requirements.lock.txt"].blob)
+    forge(project, replace(record, source=replace(record.source, lock=locks)))
+    ended = verified(project, digest)
+    assert ended.code == 6
+    assert "pylock.toml" in ended.stderr
+
+
+def test_a_damaged_line_is_refused_where_it_is_the_only_one(project):
+    digest = project.run("build").digest
+    line = project.git("notes", "--ref", "envfreeze", "show")
+    project.git("notes", "--ref", "envfreeze", "add", "--force", "-m", line[:-20], "HEAD")
+    ended = verified(project, digest)
+    assert ended.code == 6
+    assert "damaged" in ended.stderr
+    project.run("build")
+    check_identical(project, digest)
+
+
+def test_a_record_of_a_newer_writer_is_refused(project, forge):
+    digest = project.run("build").digest
+    (record,) = project.records()
+    forge(project, replace(record, writer=2))
+    ended = verified(project, digest)
+    assert ended.code == 6
+    assert "writer version 2" in ended.stderr
+
+
+def test_an_original_that_is_damaged_does_not_hide_the_verdict(project):
+    digest = project.run("build").digest
+    (project.root / ".envfreeze" / "image" / "index.json").write_text("{")
+    check_identical(project, digest)
+
+
+def test_a_commit_that_this_clone_does_not_have_is_said(project, forge):
+    digest = project.run("build").digest
+    (record,) = project.records()
+    forge(project, replace(record, source=replace(record.source, commit="1" * 40)))
+    ended = verified(project, digest)
+    assert ended.code == 2
+    assert "1" * 40 in ended.stderr
+    assert "git fetch" in ended.stderr
