@@ -7,6 +7,7 @@ its file, is refused: what lies there would depend on who unpacks the image.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError, UsageError
@@ -14,7 +15,7 @@ from envfreeze.oci.entry import Entry, Kind, parents
 from envfreeze.oci.gzip import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from envfreeze.oci.entry import Content
 
@@ -49,12 +50,41 @@ def merge(packages: Sequence[tuple[str, Sequence[Entry]]]) -> dict[str, Entry]:
     A directory that several packages bring has the mode and owner that the first gives it.
     """
     found: dict[str, Entry] = {}
+    linked: dict[str, Entry] = {}
     for _, entries in packages:
+        own = {entry.path: entry for entry in entries}
         for entry in entries:
             if entry.kind is Kind.DIRECTORY and entry.path in found:
                 continue
             found[entry.path] = entry
+            linked.pop(entry.path, None)
+            if entry.kind is Kind.HARDLINK:
+                linked[entry.path] = _file_of(entry, own)
+    _keep_links(found, linked)
     return found
+
+
+def _file_of(entry: Entry, own: Mapping[str, Entry]) -> Entry:
+    """The file that a hard link of a package names, through other links of the package if need be."""
+    for _ in own:
+        if entry.kind is not Kind.HARDLINK or entry.link not in own:
+            break
+        entry = own[entry.link]
+    return entry
+
+
+def _keep_links(found: dict[str, Entry], linked: Mapping[str, Entry]) -> None:
+    """Give hard links whose file another package has replaced the content that they had."""
+    heirs: dict[int, str] = {}
+    for path in sorted(linked, key=str.encode):
+        file = linked[path]
+        if file.kind is not Kind.FILE or found.get(file.path) is file:
+            continue
+        heir = heirs.setdefault(id(file), path)
+        if heir == path:
+            found[path] = replace(file, path=path)
+        else:
+            found[path] = replace(found[path], link=heir)
 
 
 def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -> tuple[str, ...]:

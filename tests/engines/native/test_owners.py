@@ -86,3 +86,11 @@ def test_folders_that_exist_below_keep_their_modes():
 def test_project_files_cannot_take_what_is_a_packages(path, words):
     with pytest.raises(UsageError, match=words):
         room_for([path], BELOW, "opt/venv")
+
+
+def test_a_hard_link_keeps_its_content_when_its_file_is_replaced():
+    links = [Entry(name, Kind.HARDLINK, 0o644, link="a") for name in ("b", "c")]
+    merged = merge([("one", [file("a", b"one", mode=0o755), *links]), ("two", [file("a", b"two")])])
+    assert merged["a"] == file("a", b"two")
+    assert merged["b"] == file("b", b"one", mode=0o755)
+    assert (merged["c"].kind, merged["c"].link) == (Kind.HARDLINK, "b")

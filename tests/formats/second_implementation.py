@@ -1,0 +1,266 @@
+"""The image of a lock, computed a second time from what `docs/formats/` says.
+
+This shares no code with envfreeze. It was written from the pages of the formats; where they left a question
+open, the images that envfreeze had made answered it, and the answer went into the page. So it is the evidence
+for what the pages claim: that somebody who has them, a lock and the artifacts that the lock names gets
+the same digest. It writes no image; it gives the digests of everything that an image is made of. It is
+plain where envfreeze is fast: it has whole packages in memory and knows only what is well formed. Faults
+in artifacts are envfreeze's to refuse.
+
+    python second_implementation.py PROJECT BLOBS
+
+This module follows `image.md`, and of `writer-1.md` the plan of layers, the environment and the project's
+files. The folder beside it has a module for each further part of the pages.
+
+PROJECT holds `envfreeze.lock`, BLOBS holds the artifacts as `<first two digits>/<sha256>`, as in the cache
+of envfreeze below `blobs/sha256`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from second.deb import read_deb
+from second.layer import DIRECTORY, Entry, Layer, directory, file, symlink, write_layer
+from second.system import System
+from second.wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+CREATED = "1980-01-02T00:00:00Z"
+MEDIA_TYPE = "application/vnd.oci.image"
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest_of(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Planned:
+    name: str
+    kind: str
+    packages: tuple[str, ...]
+
+
+def plan(debs: Mapping[str, int], wheels: Mapping[str, int | None]) -> list[Planned]:
+    """Share out packages, given with their sizes, over layers."""
+    return [
+        *planned("deb", debs, own=24, buckets=8),
+        Planned("system", "system", ()),
+        *planned("wheel", wheels, own=48, buckets=16),
+        Planned("environment", "environment", ()),
+    ]
+
+
+def planned(kind: str, sizes: Mapping[str, int | None], *, own: int, buckets: int) -> Iterator[Planned]:
+    large = [name for name, size in sizes.items() if size is not None and size >= 8_388_608]
+    large = sorted(sorted(large, key=lambda name: (-(sizes[name] or 0), name))[:own])
+    for name in large:
+        yield Planned(f"{kind}-{name}", f"{kind}s", (name,))
+    shares: dict[int, list[str]] = {}
+    for name in sorted(sizes.keys() - set(large)):
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        shares.setdefault(number % buckets, []).append(name)
+    for number, names in sorted(shares.items()):
+        yield Planned(f"{kind}s-{number:02}", f"{kind}s", tuple(names))
+
+
+def environment(
+    python: str, infos: Mapping[str, str], requested: Sequence[str], urls: Mapping[str, dict[str, Any]]
+) -> dict[str, Entry]:
+    """Give the environment layer.
+
+    Args:
+        python: exact version.
+        infos: name of each wheel's `.dist-info` folder, by package.
+        requested: packages that the project names.
+        urls: the `archive` of the packages that it names by URL.
+
+    """
+    minor = python.rpartition(".")[0]
+    site = f"opt/venv/lib/python{minor}/site-packages"
+    settings = (
+        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n"
+        f"executable = /usr/bin/python{minor}\n"
+    )
+    entries = {
+        "opt/venv/pyvenv.cfg": file(settings.encode()),
+        "opt/venv/bin/python": symlink(f"/usr/bin/python{minor}"),
+        "opt/venv/bin/python3": symlink("python"),
+        f"opt/venv/bin/python{minor}": symlink("python"),
+        site: directory(),
+    }
+    for name in requested:
+        entries[f"{site}/{infos[name]}/REQUESTED"] = file()
+    for name, archive in urls.items():
+        direct = {"archive_info": {"hashes": {"sha256": archive["hashes"]["sha256"]}}, "url": archive["url"]}
+        entries[f"{site}/{infos[name]}/direct_url.json"] = file(canonical(direct))
+    return entries
+
+
+def project_files(root: Path, included: Sequence[str], workdir: str) -> dict[str, Entry]:
+    below = workdir.strip("/")
+    entries = {below: directory()}
+    for name in included:
+        for path in walked(root / name):
+            if path.is_symlink() or path.is_file():
+                entries[f"{below}/{path.relative_to(root).as_posix()}"] = project_entry(path)
+    return entries
+
+
+def walked(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_dir() and not path.is_symlink():
+        for child in path.iterdir():
+            if child.name not in {".git", ".envfreeze", ".venv", "__pycache__"}:
+                yield from walked(child)
+
+
+def project_entry(path: Path) -> Entry:
+    if path.is_symlink():
+        return symlink(str(path.readlink()))
+    return file(path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+def images(project: Path, blobs: Path) -> dict[str, Any]:
+    """Give the digest that `envfreeze build` prints, and those of each target's image."""
+    lock = tomllib.loads((project / "envfreeze.lock").read_text())
+    every = [image(project, blobs, lock["image"], target) for target in lock["target"]]
+    manifests = [
+        descriptor("manifest.v1+json", one["manifest"], one["size"]) | {"platform": platform_of(target)}
+        for one, target in zip(every, lock["target"], strict=True)
+    ]
+    index = {"schemaVersion": 2, "mediaType": f"{MEDIA_TYPE}.index.v1+json", "manifests": manifests}
+    return {
+        "digest": digest_of(canonical(index)) if len(every) > 1 else every[0]["manifest"],
+        "images": every,
+    }
+
+
+def image(
+    project: Path, blobs: Path, settings: Mapping[str, Any], target: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give a target's image: `manifest`, its `size`, `config`, `layers`."""
+    pylock = tomllib.loads((project / target["pylock"]["file"]).read_text())
+    minor = target["python"].rpartition(".")[0]
+
+    def blob(digest: str) -> Path:
+        hexadecimal = digest.removeprefix("sha256:")
+        return blobs / hexadecimal[:2] / hexadecimal
+
+    locked = {package["name"]: package for package in target["base"]["packages"]}
+    debs = {
+        name: read_deb(blob(package["digest"]), name, requested=package.get("requested", False))
+        for name, package in locked.items()
+    }
+    files = {
+        package["name"]: package.get("archive") or package["wheels"][0] for package in pylock["packages"]
+    }
+    infos: dict[str, str] = {}
+    versions = {name: package["version"] for name, package in locked.items()}
+    versions |= {package["name"]: package["version"] for package in pylock["packages"]}
+    layers = []
+    history = []
+    sizes = {name: package["size"] for name, package in locked.items()}
+    for layer in plan(sizes, {name: wheel.get("size") for name, wheel in files.items()}):
+        entries: dict[str, Entry] = {}
+        if layer.kind == "debs":
+            for name in layer.packages:
+                add_over(entries, debs[name].entries)
+        elif layer.kind == "system":
+            entries = System(debs.values(), target).entries
+        elif layer.kind == "wheels":
+            for name in layer.packages:
+                wheel = Wheel(blob(files[name]["hashes"]["sha256"]), minor)
+                infos[name] = wheel.info
+                add_over(entries, wheel.entries)
+        else:
+            urls = {
+                p["name"]: p["archive"]
+                for p in pylock["packages"]
+                if p.get("archive", {}).get("url", "").startswith("http")
+            }
+            requested = pylock["tool"]["envfreeze"]["requested"]
+            entries = environment(target["python"], infos, requested, urls)
+        layers.append(write_layer(layer.name, entries))
+        packages = ", ".join(f"{name} {versions[name]}" for name in layer.packages)
+        history.append(f"{layer.name}: {packages}" if packages else layer.name)
+    if settings["include"]:
+        entries = project_files(project, settings["include"], settings["workdir"])
+        layers.append(write_layer("project", entries))
+        history.append(f"project: {len(entries) - 1} files")
+    config = image_config(settings, target, layers, history)
+    manifest = canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{MEDIA_TYPE}.manifest.v1+json",
+            "config": descriptor("config.v1+json", digest_of(config), len(config)),
+            "layers": [descriptor("layer.v1.tar+gzip", layer.digest, layer.size) for layer in layers],
+        }
+    )
+    return {
+        "manifest": digest_of(manifest),
+        "size": len(manifest),
+        "config": digest_of(config),
+        "layers": [vars(layer) for layer in layers],
+    }
+
+
+def add_over(entries: dict[str, Entry], more: Mapping[str, Entry]) -> None:
+    """Put a package's entries over those of the packages before it."""
+    for path, entry in more.items():
+        before = entries.get(path)
+        if not (before and before.kind == entry.kind == DIRECTORY):
+            entries[path] = entry
+
+
+def platform_of(target: Mapping[str, Any]) -> dict[str, str]:
+    system, _, architecture = target["platform"].partition("/")
+    variant = {"variant": "v8"} if architecture == "arm64" else {}
+    return {"architecture": architecture, "os": system, **variant}
+
+
+def descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": f"{MEDIA_TYPE}.{media_type}", "digest": digest, "size": size}
+
+
+def image_config(
+    wanted: Mapping[str, Any], target: Mapping[str, Any], layers: Sequence[Layer], history: Sequence[str]
+) -> bytes:
+    env = {
+        "PATH": "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "VIRTUAL_ENV": "/opt/venv",
+        "LANG": "C.UTF-8",
+        **dict(sorted(wanted["env"].items())),
+    }
+    inner = {
+        "Env": [f"{name}={value}" for name, value in env.items()],
+        "Entrypoint": wanted.get("entrypoint"),
+        "Cmd": wanted.get("cmd", [] if "entrypoint" in wanted else ["python"]),
+        "User": wanted.get("user"),
+        "WorkingDir": wanted["workdir"],
+        "Labels": wanted["labels"],
+    }
+    document = {
+        **platform_of(target),
+        "created": CREATED,
+        "config": {key: value for key, value in inner.items() if value},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": [{"created": CREATED, "created_by": text} for text in history],
+    }
+    return canonical(document)
+
+
+if __name__ == "__main__":
+    print(json.dumps(images(Path(sys.argv[1]), Path(sys.argv[2])), indent=2))  # noqa: T201 - its output
