@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1 << 20
 _TOGETHER = 1 << 17
-_INFLATE_IN = 1 << 16
+_INFLATE_IN = 1 << 18
 _INFLATE_OUT = 1 << 20
 
 

@@ -141,6 +141,7 @@ class _TargetAssembly:
         self._progress = progress
         self._reuse = reuse
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
+        self._made: dict[str, list[owners.Path]] = {}
         self.built = 0
         self.reused = 0
         self.notes: tuple[str, ...] = ()
@@ -181,6 +182,7 @@ class _TargetAssembly:
                         target, self._keys, files, cache=cache, scratch=scratch, trusting=self._reuse
                     )
                     seals |= maker.make(missing, task, workers=workers)
+                    self._made = maker.paths
             finally:
                 task.finish()
         self.notes = self._judge() if judged is None else judged
@@ -195,7 +197,7 @@ class _TargetAssembly:
         return notes
 
     def _paths(self) -> list[list[owners.Path]]:
-        found = [known.recall_paths(self._cache, key) for key in self._keys.values()]
+        found = [self._made.get(key) or known.recall_paths(self._cache, key) for key in self._keys.values()]
         if None in found:
             raise MachineError(
                 f"facts vanished from the cache {self._cache.root} while it was in use",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import PlannedLayer, Target, Wheel
     from envfreeze.store.cache import Cache
 
-CHECKS = 1
+CHECKS = 2
 """Counted up when artifacts are read more strictly, or a byte rule is mended before its writer is released:
 layers that were made before are then made again."""
 

@@ -90,6 +90,8 @@ class LayerMaker:
         self._scratch = scratch
         self._trusting = trusting
         self._stop = threading.Event()
+        self.paths: dict[str, list[owners.Path]] = {}
+        """Key of a layer that was made to its paths."""
 
     def make(
         self, layers: Sequence[PlannedLayer], task: Task, *, workers: int | None = None
@@ -119,6 +121,8 @@ class LayerMaker:
             return {name: future.result() for name, future in made.items()}
 
     def _size(self, layer: PlannedLayer) -> int:
+        if layer.kind not in {"debs", "wheels"}:
+            return 0
         artifacts = debs_of(self._target, layer) if layer.kind == "debs" else wheels_of(self._target, layer)
         return sum(artifact.size or 0 for artifact in artifacts)
 
@@ -139,6 +143,7 @@ class LayerMaker:
         with ExitStack() as stack:
             packages = self._packages(layer, opened, stack)
             paths = [path for owner, entries in packages for path in owners.listing(owner, entries)]
+            self.paths[self._keys[layer.name]] = paths
             known.remember_paths(self._cache, self._keys[layer.name], paths)
             try:
                 seal = write(self._cache, owners.merge(packages).values(), advance)

@@ -111,20 +111,30 @@ def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -
             if before is not None and differs and not {owner, before[2]} <= set(settled):
                 overwritten.setdefault((owner, before[2]), []).append(path)
             owners[path] = entry
-    for path, entry in owners.items():
-        for parent in parents(path):
-            through = owners.get(parent)
-            if through is not None:
-                what = "link" if through[1] == Kind.SYMLINK.name else "file"
-                raise UntrustedError(
-                    f"{entry[2]} installs /{path} through the {what} /{parent} of {through[2]}",
-                    hint="the two cannot be in one image; lock another version of one of them",
-                )
+    for parent in sorted(_folders(owners) & owners.keys()):
+        through = owners[parent]
+        entry = next(entry for path, entry in owners.items() if path.startswith(f"{parent}/"))
+        what = "link" if through[1] == Kind.SYMLINK.name else "file"
+        raise UntrustedError(
+            f"{entry[2]} installs /{entry[0]} through the {what} /{parent} of {through[2]}",
+            hint="the two cannot be in one image; lock another version of one of them",
+        )
     return tuple(
         f"{owner} overwrites {len(paths)} of the files of {other}: /{paths[0]}"
         + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         for (owner, other), paths in sorted(overwritten.items())
     )
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder above any of the paths."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def room_for(
@@ -155,7 +165,7 @@ def room_for(
                 folders[path] = int(mode, 8), int(uid), int(gid)
             else:
                 below[path] = entry
-    held = {parent for path in below for parent in parents(path)}
+    held = _folders(below)
     above: set[str] = set()
     for file in files:
         above.update(parents(file))
