@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -360,6 +361,40 @@ def debs(folder: Path, *, replaced_link: bool = False) -> tuple[Deb, ...]:
     )
     made.add("python3.13-minimal", [Member("./usr/share/doc/a", b"2")], "Replaces: python3.13 (<< 2:1.0-2)\n")
     made.add("tzdata", [Member("./usr/share/zoneinfo/Etc/UTC", b"TZif2")], all_=True)
+    lib = "./lib/x86_64-linux-gnu"
+    made.add(
+        "libc-bin",
+        [
+            Member(
+                "./etc/ld.so.conf.d/b.conf", b"\t/opt/lib/ # odd\n/opt/link=libc6\nrelative\n/usr/lib\n/..\n"
+            ),
+            Member("./etc/ld.so.conf.d/a.conf", link="../own.conf"),
+            Member("./etc/own.conf", b"/opt/none\n/opt/./own\n"),
+            Member("./etc/ld.so.conf.d/no.config", b"/opt/no\n"),
+            Member("./opt/link", link="/opt/real"),
+            Member("./opt/own/libodd.so.2", shared_object(b"libodd.so.2")),
+            Member("./opt/no/libno.so.2", shared_object(b"libno.so.2")),
+            Member("./opt/real/libplain.so.1", shared_object()),
+            Member(f"{lib}/libodd.so.2.9", shared_object(b"libodd.so.2")),
+            Member(f"{lib}/libodd.so.2.10", shared_object(b"libodd.so.2")),
+            Member(f"{lib}/libodd.so", link="libodd.so.2.9"),
+            Member(f"{lib}/libother.so.3", link="libodd.so.2.9"),
+            Member(f"{lib}/libodd.so.0002", shared_object()),
+            Member(f"{lib}/libodd.so.4294967298", shared_object()),
+            Member(f"{lib}/libhard.so.1", hard=f"{lib}/libodd.so.0002"),
+            Member(f"{lib}/libbroken.so.1", shared_object(b"libbroken.so.1")[:-20]),
+            Member(f"{lib}/libscript.so", b"GROUP ( libodd.so.2 )\n"),
+            Member(f"{lib}/libaway.so.1", shared_object(b"../libaway.so.1")),
+            Member(f"{lib}/glibc-hwcaps/x86-64-v3/libodd.so.2.10", shared_object(b"libodd.so.2")),
+            Member(f"{lib}/glibc-hwcaps/x86-64-v2/libodd.so.2.9", shared_object(b"libodd.so.2")),
+            Member(f"{lib}/glibc-hwcaps/.hidden/libodd.so.2.9", shared_object(b"libodd.so.2")),
+            Member(f"{lib}/ed-a/libed.so.1", shared_object(b"libed.so.1")),
+        ],
+        control={
+            "postinst": "#!/bin/sh\nupdate-alternatives --install /usr/lib/x86_64-linux-gnu/libed.so.1 libed "
+            "/usr/lib/x86_64-linux-gnu/ed-a/libed.so.1 5\n"
+        },
+    )
     made.add("dpkg", [Member("./var/lib/dpkg", folder=True), Member("./var/lib/dpkg/parts", folder=True)])
     made.add("apt", [Member("./usr/share/keyrings/debian-archive-keyring.gpg", b"key")])
     linked = [Member("./opt/two", hard="./opt/clash")] if replaced_link else []
@@ -377,6 +412,17 @@ def debs(folder: Path, *, replaced_link: bool = False) -> tuple[Deb, ...]:
     )
     made.add("editor-b", [Member("./usr/bin/ed-b", b"b")], control=EDITOR_B)
     return tuple(sorted(made.made, key=lambda deb: deb.name))
+
+
+def shared_object(soname: bytes = b"") -> bytes:
+    """An ELF file that has a soname and nothing else, its one segment loaded away from its place."""
+    strings = b"\0" + soname + b"\0"
+    tags = [5, 0x5000 + 176, *([14, 1] if soname else []), 0, 0]
+    size = 176 + len(strings)
+    header = struct.pack("<16sHHIQQQIHHH", b"\x7fELF\2\1\1", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2)
+    loaded = struct.pack("<IIQQQQQQ", 1, 4, 0, 0x5000, 0, size, size, 4096)
+    dynamic = struct.pack("<IIQQQQQQ", 2, 4, size, 0x5000 + size, 0, 8 * len(tags), 8 * len(tags), 8)
+    return header.ljust(64, b"\0") + loaded + dynamic + strings + struct.pack(f"<{len(tags)}Q", *tags)
 
 
 EDITOR_A = {

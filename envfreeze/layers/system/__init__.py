@@ -15,6 +15,7 @@ from envfreeze.layers.system import (
     certificates,
     collisions,
     directories,
+    ldcache,
     python,
     shells,
     sources,
@@ -73,6 +74,9 @@ def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry
     for rule in _RULES:
         for entry in rule.entries(tree):
             found.setdefault(entry.path, entry)
+    # The one rule that looks at what the others made: libraries are also reached through alternatives.
+    for entry in list(ldcache.entries(tree, found)):
+        found.setdefault(entry.path, entry)
     _check_parents(found, tree)
     return [found[path] for path in sorted(found, key=str.encode)]
 

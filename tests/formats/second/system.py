@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from second.certificate import subject_hash
 from second.deb import Deb, merged
 from second.layer import DIRECTORY, FILE, SYMLINK, Content, Entry, directory, file, symlink
+from second.loader import Loader
 from second.shell import Choice, alternatives_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class System:
         self.dpkg()
         self.apt()
         self.collisions()
+        self.loader()
 
     def first(self, path: str) -> Entry | None:
         return self.owners[path][0][1] if path in self.owners else None
@@ -278,6 +280,13 @@ class System:
             winners = [entry for deb, entry in owners if all(o is deb or replaces(deb, o) for o, _ in owners)]
             entry = (winners or [owners[0][1]])[0]
             self.add(path, replace(entry, content=Content(entry.content.data)))
+
+    def loader(self) -> None:
+        if "libc-bin" in self.packages:
+            packages = {path: owners[0][1] for path, owners in self.owners.items()}
+            loader = Loader(packages | self.entries, self.target["platform"].partition("/")[2])
+            for path, entry in loader.made.items():
+                self.add(path, entry)
 
 
 KEYRINGS = {

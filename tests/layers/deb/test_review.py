@@ -33,6 +33,13 @@ def said(postinst, name="libfoo", **more):
             "# End automatically added section\n"
         ),
         "if which py3compile >/dev/null 2>&1; then\n py3compile -p x\nfi\n",
+        (
+            "for v in 3.11; do\n python=python$v\n [ -x /usr/bin/$python ] || continue\n"
+            " files=$(dpkg -L x | sed -n '/py$/p')\n"
+            " /usr/bin/$python -E -S -O /usr/lib/$python/py_compile.py $files\ndone\n"
+        ),
+        "python3 -m compileall -q /usr/share/x\n",
+        "pathfind() { return 1; }\nif pathfind ucf; then ucf -p /etc/sensors3.conf || true; fi\n",
         "dpkg-divert --package x --no-rename --divert /lib/a.usr-is-merged --add /lib/a\n",
         "dpkg-divert --package x --rename --remove /bin/a\n",
     ],
@@ -101,6 +108,20 @@ def test_a_script_that_needs_nothing_is_passed_in_silence(postinst):
             "libfoo: its postinst would run `sed -i s/a/b/ /etc/x`, which is not done",
         ),
         (
+            "ucf --three-way /usr/share/foo/foo.conf /etc/foo.conf\n",
+            (
+                "libfoo: its postinst would run `ucf --three-way /usr/share/foo/foo.conf /etc/foo.conf`, "
+                "which is not done"
+            ),
+        ),
+        (
+            "python3 -c install\npython3.11 -E /usr/share/x/py_compile.py.sh\npython3 -m venv\n",
+            (
+                "libfoo: its postinst would run `python3 -c install`, run "
+                "`python3.11 -E /usr/share/x/py_compile.py.sh` and run `python3 -m venv`, which are not done"
+            ),
+        ),
+        (
             "if true; then\n",
             "libfoo: its postinst cannot be read (it ends in the middle of a command), and is not run",
         ),
@@ -119,15 +140,6 @@ def test_a_script_in_another_language_is_named():
     assert review(control, "libfoo") == (
         "libfoo: its preinst is a program for /usr/bin/perl -w, which is not run",
     )
-
-
-def test_library_folders_outside_the_standard_ones_are_named():
-    control = {"conffiles": b"/etc/ld.so.conf.d/foo.conf\n/etc/foo\n"}
-    assert review(control, "foo") == (
-        "foo: /etc/ld.so.conf.d/foo.conf names library folders, and no ld.so.cache is made from it",
-    )
-    libc = {"conffiles": b"/etc/ld.so.conf.d/libc.conf\n/etc/ld.so.conf.d/x86_64-linux-gnu.conf\n"}
-    assert review(libc, "libc-bin") == ()
 
 
 @pytest.mark.parametrize("pattern", sorted(COVERED))

@@ -22,7 +22,7 @@ COVERED: dict[str, str] = {
     "gcc-*-base": "has no scripts",
     "gzip": "its scripts mend diversions of zutils, which a fresh installation does not have",
     "init-system-helpers": "its scripts mend an upgrade",
-    "libc-bin": "basefiles writes nsswitch.conf; no ld.so.cache: the loader knows the standard folders",
+    "libc-bin": "basefiles writes nsswitch.conf; ldcache writes ld.so.cache",
     "libc6": "its scripts check the kernel and restart services of an upgrade",
     "libpam-modules": "basefiles writes opasswd and environment",
     "libpam0g": "its scripts restart services of an upgrade",

@@ -127,15 +127,16 @@ SERVICES = frozenset(
 )
 """They speak to an init system, and a container has none."""
 
-CACHES = frozenset(
-    {"ldconfig", "py3clean", "py3compile", "pyclean", "pycompile", "python3", "update-menus"}
-) | {
+CACHES = frozenset({"ldconfig", "py3clean", "py3compile", "pyclean", "pycompile", "update-menus"}) | {
     "gtk-update-icon-cache",
     "update-binfmts",
     "update-icon-caches",
     "update-python-modules",
 }
-"""What they make is only a cache that is not needed, or byte code, which is off by design."""
+"""They make a cache that is not needed (ldconfig's: a rule does), or byte code, which is off by design."""
+
+PYTHON_FLAGS = frozenset({"-B", "-E", "-I", "-O", "-OO", "-S", "-s"})
+"""Before the program that Python is to run; `review` looks at which that is."""
 
 REMOVALS = frozenset({"rm", "rmdir"})
 """They remove what an earlier version left; a fresh installation has none of it."""
@@ -151,7 +152,7 @@ SECTIONS = {
     "dh_installsystemduser": "a container has no init system",
     "dh_installtmpfiles": "made by systemd-tmpfiles at boot, where there is a boot",
     "dh_installudev": "a container has no udev",
-    "dh_makeshlibs": "the loader knows the standard folders",
+    "dh_makeshlibs": "the loader's cache is made from all packages at once",
     "dh_numpy3": "byte code is off by design",
     "dh_python3": "byte code is off by design",
     "dh_pypy": "byte code is off by design",

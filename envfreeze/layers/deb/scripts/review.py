@@ -22,8 +22,8 @@ _SHELLS = re.compile(rb"#!\s*/(?:usr/)?bin/(?:env )?(?:ba|da|)sh\b")
 _GRAVE_WORD = re.compile(
     rf"(?<![\w./=-])(?:/\S*/)?({'|'.join(map(re.escape, sorted(harmless.GRAVE)))})(?![\w.=-])"
 )
+_PYTHON = re.compile(r"python3(\.[0-9]+)?")
 _SINKS = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/console"})
-_LIBC_LOADER_FILES = ("/etc/ld.so.conf.d/libc.conf", "-linux-gnu.conf")
 _SHOWN = 3
 _LONGEST = 100
 
@@ -40,7 +40,7 @@ def review(control: Mapping[str, bytes], name: str) -> tuple[str, ...]:
         name: the package.
 
     """
-    sentences = [*_loader(control, name)]
+    sentences: list[str] = []
     if reason(name) is None:
         for kind in ARGUMENTS:
             if kind in control:
@@ -93,7 +93,7 @@ def _effects(command: Command) -> Iterator[str]:
             yield f"write {path}"
 
 
-def _is_harmless(command: Command) -> bool:  # noqa: PLR0911 - one line for each kind
+def _is_harmless(command: Command) -> bool:  # noqa: C901, PLR0911 - one line for each kind
     name, arguments = command.name, command.arguments
     if name == "":
         return command.text == ""
@@ -105,6 +105,10 @@ def _is_harmless(command: Command) -> bool:  # noqa: PLR0911 - one line for each
         return not {"-delete", "-exec", "-execdir", "-ok"} & set(arguments)
     if name in {"xargs", "env"}:
         return all(argument is None or argument.startswith("-") for argument in arguments)
+    if _PYTHON.fullmatch(name):
+        return _only_compiles(arguments)
+    if name == "ucf":  # forgets a configuration file; without -p it would copy one to its place
+        return not {"-p", "--purge"}.isdisjoint(arguments)
     if name == "update-alternatives":
         return alternative(command) is not None or "--install" not in arguments
     if name == "dpkg-divert":
@@ -121,22 +125,23 @@ def _is_harmless(command: Command) -> bool:  # noqa: PLR0911 - one line for each
     )
 
 
+def _only_compiles(arguments: tuple[str | None, ...]) -> bool:
+    """Say whether Python is only told to make byte code."""
+    for index, argument in enumerate(arguments):
+        if argument is None:
+            return False
+        if argument == "-m":
+            return arguments[index + 1 : index + 2] in {("py_compile",), ("compileall",)}
+        if argument not in harmless.PYTHON_FLAGS:
+            return argument.endswith(("/py_compile.py", "/compileall.py"))
+    return False
+
+
 def _is_harmless_diversion(arguments: tuple[str | None, ...]) -> bool:
     """Queries and removals change nothing here; `.usr-is-merged` protects files on the way to merged-usr."""
     if {"--list", "--listpackage", "--truename", "--remove"} & set(arguments):
         return True
     return any(argument is not None and argument.endswith(".usr-is-merged") for argument in arguments)
-
-
-def _loader(control: Mapping[str, bytes], name: str) -> list[str]:
-    """There is no ld.so.cache, so a folder that only ld.so.conf.d names is not searched."""
-    conffiles = control.get("conffiles", b"").decode("utf-8", "replace").split()
-    found = [
-        path
-        for path in conffiles
-        if path.startswith("/etc/ld.so.conf.d/") and not path.endswith(_LIBC_LOADER_FILES)
-    ]
-    return [f"{name}: {path} names library folders, and no ld.so.cache is made from it" for path in found]
 
 
 def _listed(texts: list[str], *, at_least: int = 0) -> str:

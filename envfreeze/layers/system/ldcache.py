@@ -1,0 +1,189 @@
+"""The loader's cache, as `ldconfig` of libc-bin's trigger would leave it.
+
+The loader has Debian's folders built in and finds their libraries without it; but it finds those of
+`/etc/ld.so.conf.d` through it alone, and programs ask `ldconfig -p` what there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from envfreeze.layers.system.elf import MACHINES, shared_object
+from envfreeze.layers.system.ldformat import FLAGS, Library, in_order, natural, render
+from envfreeze.oci.entry import Kind, file, path_problem, symlink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from envfreeze.layers.system.tree import Tree
+    from envfreeze.oci.entry import Entry
+
+_CONFIGURATION = "etc/ld.so.conf.d"
+_HWCAPS = "glibc-hwcaps"
+_MOST_LINKS = 40  # as many as the kernel follows (path_resolution(7))
+_BLANKS = " \t\n\v\f\r"
+
+
+def entries(tree: Tree, top: Mapping[str, Entry]) -> Iterator[Entry]:
+    """Make the cache, and the links to sonames that ldconfig adds, where libc-bin is among the packages.
+
+    Args:
+        tree: the packages.
+        top: the entries of the other rules by path, which lie over the packages'.
+
+    """
+    if tree.package("libc-bin") is None:
+        return
+    root = _Root(tree, top)
+    architecture = tree.target.platform.architecture
+    found: list[Library] = []
+    for folder in _folders(root, tree.target.platform.multiarch):
+        chosen = _chosen(root, folder, MACHINES[architecture])
+        for soname in sorted(chosen, key=str.encode):
+            name = chosen[soname].name if folder.hwcaps else soname
+            found.append(Library(soname.encode(), f"{folder.path}/{name}".encode(), folder.hwcaps.encode()))
+            place = f"{folder.real}/{soname}"
+            if not folder.hwcaps and root.find(place) is None:
+                yield symlink(place, chosen[soname].name)
+    yield file("etc/ld.so.cache", render(in_order(found), FLAGS[architecture]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder of libraries: as it is named, what that resolves to, and its processors."""
+
+    path: str
+    real: str
+    hwcaps: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A file of a folder that stands for a soname."""
+
+    name: str
+    is_link: bool
+
+    @property
+    def rank(self) -> tuple[bool, tuple[tuple[int, int], ...], bytes]:
+        """A file comes before a link, the higher version before the lower one."""
+        return not self.is_link, natural(self.name.encode()), self.name.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """The file system that the layers make together."""
+
+    tree: Tree
+    top: Mapping[str, Entry]
+    _children: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for paths in (self.tree.owners, self.top):
+            for path in paths:
+                folder, _, name = path.rpartition("/")
+                while name and name not in self._children.setdefault(folder, set()):
+                    self._children[folder].add(name)
+                    folder, _, name = folder.rpartition("/")
+
+    def find(self, path: str) -> Entry | None:
+        """Give what stands at a path whose folders are no links."""
+        return self.top.get(path) or self.tree.find(path)
+
+    def names(self, folder: str) -> list[str]:
+        """Give the names in a folder that is no link, in the order of their bytes."""
+        return sorted(self._children.get(folder, ()), key=str.encode)
+
+    def resolve(self, path: str) -> str | None:
+        """Follow every link of a path; None where it leads to nothing."""
+        todo = path.split("/")[::-1]
+        done: list[str] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part in {"", "."}:
+                continue
+            if part == "..":
+                done = done[:-1]
+                continue
+            entry = self.find("/".join((*done, part)))
+            if entry is None or entry.kind is not Kind.SYMLINK:
+                done.append(part)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return None
+            if entry.link.startswith("/"):
+                done = []
+            todo += entry.link.split("/")[::-1]
+        real = "/".join(done)
+        return real if real in self._children or self.find(real) is not None else None
+
+    def content(self, path: str) -> bytes | memoryview | None:
+        """Give the content of the file that a path leads to; None where that is no file."""
+        real = self.resolve(path)
+        entry = None if real is None else self.find(real)
+        if entry is not None and entry.kind is Kind.HARDLINK:
+            entry = self.tree.find(entry.link)
+        if entry is None or entry.kind is not Kind.FILE:
+            return None
+        return b"" if entry.content is None else entry.content.data
+
+
+def _folders(root: _Root, triplet: str) -> Iterator[_Folder]:
+    """Give every folder that is there once, under the name that it has first."""
+    seen: set[str] = set()
+    builtin = (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib", "/usr/lib")
+    for path in (*_configured(root), *builtin):
+        real = root.resolve(path)
+        if not real or real in seen:
+            continue
+        seen.add(real)
+        yield _Folder(path, real)
+        above = root.resolve(f"{real}/{_HWCAPS}")
+        for name in () if above is None else root.names(above):
+            below = root.resolve(f"{above}/{name}")
+            if not name.startswith(".") and ":" not in name and below is not None and below not in seen:
+                seen.add(below)
+                yield _Folder(f"{path}/{_HWCAPS}/{name}", below, name)
+
+
+def _configured(root: _Root) -> Iterator[str]:
+    """Give the folders that `*.conf` name, by file name and then by line."""
+    for name in root.names(_CONFIGURATION):
+        content = root.content(f"{_CONFIGURATION}/{name}")
+        if content is None or not name.endswith(".conf") or name.startswith("."):
+            continue
+        for line in bytes(content).decode("utf-8", "replace").split("\n"):
+            path = line.partition("#")[0].partition("=")[0].strip(_BLANKS).rstrip("/")
+            if path.startswith("/"):
+                yield path
+
+
+def _chosen(root: _Root, folder: _Folder, machine: int) -> dict[str, _Candidate]:
+    """Give what stands for each soname in a folder, by soname."""
+    chosen: dict[str, _Candidate] = {}
+    for name in root.names(folder.real):
+        if not name.startswith(("lib", "ld-")) or ".so" not in name:
+            continue
+        content = root.content(f"{folder.real}/{name}")
+        library = None if content is None else shared_object(content, machine)
+        if library is None:
+            continue
+        soname = name if library.soname is None else library.soname.decode("utf-8", "surrogateescape")
+        if "/" in soname or path_problem(soname) is not None:
+            continue
+        is_link = _stays(root.find(f"{folder.real}/{name}"), name, soname)
+        soname = name if is_link else soname
+        candidate = _Candidate(name, is_link)
+        if soname not in chosen or chosen[soname].rank < candidate.rank:
+            chosen[soname] = candidate
+    return chosen
+
+
+def _stays(entry: Entry | None, name: str, soname: str) -> bool:
+    """Say whether a link is listed under its own name: it is the soname's, or a compiler's (`libx.so`)."""
+    if entry is None or entry.kind is not Kind.SYMLINK:
+        return False
+    return name == soname or (name.endswith(".so") and soname.startswith(name))
