@@ -44,7 +44,7 @@ def write(image: Image | ImageIndex, path: Path, *, name: str | None = None) -> 
 
     Args:
         image: what to write; the bytes of its layers are checked on the way.
-        path: the file; one that is there is replaced.
+        path: the file; an archive that is there is replaced.
         name: becomes `org.opencontainers.image.ref.name`, and where it has the form `name:tag` the name
             that `docker load` gives the image.
 
@@ -52,7 +52,7 @@ def write(image: Image | ImageIndex, path: Path, *, name: str | None = None) -> 
         The digest of the manifest, or of the index.
 
     Raises:
-        UsageError: `path` is a folder.
+        UsageError: `path` is a folder, or something else that is no archive.
         UntrustedError: a layer's bytes are not what its digest says.
         MachineError: the disk is full or the place may not be written.
 
@@ -60,8 +60,24 @@ def write(image: Image | ImageIndex, path: Path, *, name: str | None = None) -> 
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise UsageError(f"{path} is a folder", hint="name the archive's file, or write an OCI layout")
+    if target.exists() and not _is_archive(target):
+        raise UsageError(
+            f"{path} is there and is no OCI archive; it is left as it is",
+            hint="name a file that is not there yet",
+        )
     with staging.file(target) as output:
         return stream(image, output, name=name)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file may be replaced by an archive: it is one, with the layout's marker in it."""
+    if not path.is_file():
+        return False
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return any(member.name.removeprefix("./") == MARKER for member in archive)
+    except (tarfile.TarError, OSError):
+        return False
 
 
 def stream(image: Image | ImageIndex, output: BinaryIO, *, name: str | None = None) -> Digest:

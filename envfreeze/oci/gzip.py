@@ -63,11 +63,6 @@ def stored(data: bytes | memoryview, crc: int | None = None) -> list[bytes | mem
     return pieces
 
 
-def spliced(stream: memoryview, crc: int, size: int) -> list[bytes | memoryview]:
-    """One member around a finished DEFLATE stream, as pieces to be written in order."""
-    return [HEADER, stream, trailer(crc, size)]
-
-
 def compressed(data: bytes | memoryview) -> bytes:
     """One member that holds `data`, at most `CHUNK` bytes, compressed by libdeflate at `LEVEL`."""
     import deflate  # noqa: PLC0415 - heavy

@@ -19,10 +19,11 @@ from envfreeze.oci import gzip, tar
 from envfreeze.oci.entry import Deflated, Entry, FromFile, Kind, Plain, Stored, path_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _BATCH = 1 << 20
+_DIRECT = 1 << 17
 _TOGETHER = 1 << 17
 _INFLATE_IN = 1 << 18
 _INFLATE_OUT = 1 << 20
@@ -104,6 +105,40 @@ def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
         yield entry
 
 
+def _inflated(path: str, content: Deflated) -> Iterator[tuple[memoryview | bytes, bytes]]:
+    """Inflate a stream slice by slice: each slice (or nothing) with what came out of it.
+
+    Raises:
+        ContentError: the stream is damaged, or ends before or after where its archive says.
+
+    """
+    from isal import igzip_lib  # noqa: PLC0415 - heavy
+
+    inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
+    stream, size = content.data, content.size
+    total = position = 0
+    while not inflater.eof:
+        fed: bytes | memoryview = b""
+        if inflater.needs_input:
+            if position >= len(stream):
+                break
+            fed = stream[position : position + _INFLATE_IN]
+            position += len(fed)
+        try:
+            # One byte more than stated shows a stream that is longer than its archive says.
+            output = inflater.decompress(fed, min(_INFLATE_OUT, size - total + 1))
+        except igzip_lib.IsalError as error:  # type: ignore[misc] # the stub calls it an instance
+            raise ContentError(path, f"its compressed data is damaged ({error})") from error
+        total += len(output)
+        if total > size:
+            raise ContentError(path, f"holds more than the {size} bytes that its archive states")
+        yield fed, output
+    if not inflater.eof or total < size:
+        raise ContentError(path, "its compressed data ends early")
+    if inflater.unused_data or position < len(stream):
+        raise ContentError(path, "data follows after the end of its compressed data")
+
+
 class _Hashed:
     """A sha256 that takes small pieces together: each call gives up the interpreter's lock, at a price."""
 
@@ -150,10 +185,8 @@ class _Writer:
         if entry.size:
             self._flush_headers()
         match content:
-            case Deflated(data, size, crc):
-                self._inflate(entry.path, content)
-                if size:
-                    self._emit(gzip.spliced(data, crc, size))
+            case Deflated():
+                self._splice(entry.path, content)
             case Stored(data, crc):
                 self._check(entry.path, gzip.crc32(data), crc)
                 self._advance(len(data))
@@ -197,37 +230,26 @@ class _Writer:
             self._tar.update(pending)
             self._emit(gzip.stored(pending))
 
-    def _inflate(self, path: str, content: Deflated) -> None:
-        from isal import igzip_lib  # noqa: PLC0415 - heavy
+    def _splice(self, path: str, content: Deflated) -> None:
+        """Write a finished DEFLATE stream as a member, inflating it on the way.
 
-        inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
-        stream, size = content.data, content.size
-        crc = total = position = 0
-        try:
-            while not inflater.eof:
-                fed: bytes | memoryview = b""
-                if inflater.needs_input:
-                    if position >= len(stream):
-                        break
-                    fed = stream[position : position + _INFLATE_IN]
-                    position += len(fed)
-                # One byte more than stated shows a stream that is longer than its archive says.
-                output = inflater.decompress(fed, min(_INFLATE_OUT, size - total + 1))
-                total += len(output)
-                if total > size:
-                    raise ContentError(path, f"holds more than the {size} bytes that its archive states")
-                crc = gzip.crc32(output, crc)
-                if output:
-                    self._tar.update(output)
-                if fed:
-                    self._advance(len(fed))
-        except igzip_lib.IsalError as error:  # type: ignore[misc] # the stub calls it an instance
-            raise ContentError(path, f"its compressed data is damaged ({error})") from error
-        if not inflater.eof or total < size:
-            raise ContentError(path, "its compressed data ends early")
-        if inflater.unused_data or position < len(stream):
-            raise ContentError(path, "data follows after the end of its compressed data")
+        Each slice is inflated, hashed and written while the processor still has it at hand; what it turns
+        out to be is known at the end, and a layer that fails there is dropped by whoever writes it.
+        """
+        if content.size:
+            self._emit([gzip.HEADER])
+        crc = 0
+        for fed, output in _inflated(path, content):
+            crc = gzip.crc32(output, crc)
+            if output:
+                self._tar.update(output)
+            if fed:
+                self._advance(len(fed))
+                if content.size:
+                    self._emit([fed])
         self._check(path, crc, content.crc)
+        if content.size:
+            self._emit([gzip.trailer(crc, content.size)])
 
     @staticmethod
     def _check(path: str, crc: int, stated: int) -> None:
@@ -236,7 +258,7 @@ class _Writer:
 
     def _emit(self, pieces: list[bytes | memoryview]) -> None:
         for piece in pieces:
-            if len(piece) < _BATCH:
+            if len(piece) < _DIRECT:
                 self._batch.append(piece)
                 self._batched += len(piece)
             else:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from envfreeze.digest import Digest
 from envfreeze.progress import SILENT
-from envfreeze.store import disk, facts, locks, recency, session, upkeep
+from envfreeze.store import checked, disk, facts, locks, recency, session, upkeep
 from envfreeze.store.layout import Layout, default_root
 from envfreeze.store.upkeep import CacheInfo, Damaged, Pruned
 
@@ -149,6 +149,28 @@ class Cache:
             target = self.layout.blob(digest)
             target.parent.mkdir(exist_ok=True)
             return path.replace(target)
+
+    def checked(self, digest: Digest) -> bool:
+        """Whether the blob is still the file whose digest was computed, since the machine started."""
+        noted = self.recall(checked.RULE, str(digest))
+        return noted is not None and noted == self._signature(digest)
+
+    def note_checked(self, digest: Digest) -> None:
+        """Note that the digest of the blob was computed and is right.
+
+        Raises:
+            MachineError: the disk refuses.
+
+        """
+        signature = self._signature(digest)
+        if signature is not None:
+            self.remember(checked.RULE, str(digest), signature)
+
+    def _signature(self, digest: Digest) -> dict[str, Any] | None:
+        try:
+            return checked.signature(self.layout.blob(digest).stat())
+        except OSError:
+            return None
 
     def discard(self, digest: Digest) -> None:
         """Remove a blob that turned out not to be what its digest says.

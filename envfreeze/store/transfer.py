@@ -137,12 +137,14 @@ class Transfer:
         failures: list[tuple[str, AttemptError]] = []
         for url in wanted.urls:
             try:
-                if url.lower().startswith("file:"):
-                    return self._copy(wanted, url, meter)
-                return self._download(wanted, url, meter)
+                take = self._copy if url.lower().startswith("file:") else self._download
+                path = take(wanted, url, meter)
             except AttemptError as failure:
                 self._halt.check()  # a connection that was cut by calling it off is no failure
                 failures.append((shown(url), failure))
+            else:
+                self._cache.note_checked(wanted.digest)
+                return path
         raise verdict(wanted, failures)
 
     def _download(self, wanted: Download, url: str, meter: Meter) -> Path:

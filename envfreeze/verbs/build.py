@@ -15,7 +15,7 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import included
 from envfreeze.locking import files, indexes
 from envfreeze.oci import archive as oci_archive
-from envfreeze.oci import docker, layout
+from envfreeze.oci import docker, layout, reference
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.manifest import index_json
 from envfreeze.progress import SILENT
@@ -107,6 +107,8 @@ def build(
 
     """
     started = time.monotonic()
+    if tag is not None and reference.with_tag(tag) is None:
+        raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
     cache = cache or Cache.open()
     root = project.root
     lock_files = files.read_bytes(root)

@@ -132,6 +132,8 @@ def lock(
     inputs = _digests(project)
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
+    if before is not None and _says_the_same(before, made):
+        made = before
     if seal:
         made = _sealed(made, project, wish, workers)
     elif before is not None and before.sealed and not made.sealed:
@@ -212,6 +214,24 @@ def outdated(
         for change in _changes(locked, newest)
         if change.kind == "moved" and change.before is not None and change.after is not None
     )
+
+
+def _says_the_same(before: Lock, made: Lock) -> bool:
+    """Whether two locks lead to the same image: then the older one stays, with its dates and its seal."""
+
+    def bare(lock: Lock) -> Lock:
+        targets = (
+            replace(
+                target,
+                manifest=None,
+                layers=tuple(replace(layer, seal=None) for layer in target.layers),
+                base=replace(target.base, indexes=(), archives=()),
+            )
+            for target in lock.targets
+        )
+        return replace(lock, targets=tuple(targets))
+
+    return bare(before) == bare(made)
 
 
 def _last(root: Path, progress: Progress) -> Lock | None:

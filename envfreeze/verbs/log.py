@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
+from envfreeze.errors import UsageError
 from envfreeze.progress import SILENT
 from envfreeze.records.git import Repository
 from envfreeze.records.store import open_store
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from envfreeze.digest import Digest
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record
+
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,64}")
+"""What may be the id of a commit that is recorded and not here, as in a shallow clone."""
 
 
 def log(
@@ -35,13 +40,17 @@ def log(
         progress: is warned of records that are damaged.
 
     Raises:
+        UsageError: there is no such commit.
         MachineError: git is missing or refuses the repository.
 
     """
     records = open_store(root, progress=progress).records()
     repository = None if commit is None else Repository.find(root)
     if repository is not None and commit is not None:
-        commit = repository.resolve(commit) or commit
+        known = repository.resolve(f"{commit}^{{commit}}")
+        if known is None and not _ABBREVIATED.fullmatch(commit):
+            raise UsageError(f"{commit!r} is no commit of this repository")
+        commit = known or commit
     chosen = (
         record
         for record in records

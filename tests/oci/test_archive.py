@@ -149,6 +149,7 @@ def test_a_file_that_stands_twice_is_refused(tmp_path):
 def test_no_flipped_byte_goes_unnoticed_or_crashes(tmp_path, make_image, data):
     path = tmp_path / "image.tar"
     image = make_image({"a": b"a"})
+    path.unlink(missing_ok=True)
     archive.write(image, path)
     raw = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(raw) - 1))
@@ -182,3 +183,20 @@ def test_skopeo_copies_an_archive_and_keeps_its_digest(tmp_path, image, index, n
         found = layout.read(target)
         assert found.digest == one.digest
         assert validate(found) == ()
+
+
+@pytest.mark.parametrize("content", [b"numpy==2.0\n", b"", b"\0" * 10240])
+def test_a_file_that_is_no_archive_is_left_as_it_is(tmp_path, image, content):
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="is no OCI archive"):
+        archive.write(image, path)
+    assert path.read_bytes() == content
+
+
+def test_a_device_is_left_as_it_is(tmp_path, image):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(UsageError, match="is no OCI archive"):
+        archive.write(image, fifo)
+    assert fifo.is_fifo()

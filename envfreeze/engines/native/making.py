@@ -69,7 +69,8 @@ class LayerMaker:
         files: digest of an artifact to its file.
         cache: where layers are put.
         scratch: a folder for inflated packages.
-        trusting: whether facts about artifacts that the cache remembers may be used.
+        trusting: whether facts about artifacts that the cache remembers may be used; else every hash is
+            computed again.
 
     """
 
@@ -178,7 +179,11 @@ class LayerMaker:
     def _wheel(self, wheel: Wheel, stack: ExitStack) -> Sequence[Entry]:
         self._check_stop()
         scheme = Scheme(PREFIX, self._target.python_minor)
-        package = stack.enter_context(open_wheel(self._files[wheel.digest], wheel, scheme))
+        checked = self._trusting and self._cache.checked(wheel.digest)
+        opened = open_wheel(self._files[wheel.digest], wheel, scheme, checked=checked)
+        package = stack.enter_context(opened)
+        if not checked:
+            self._cache.note_checked(wheel.digest)
         known.remember_dist_info(self._cache, wheel, package.dist_info)
         return package.entries
 

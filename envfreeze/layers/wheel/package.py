@@ -51,8 +51,14 @@ class WheelPackage:
 
 
 @contextmanager
-def open_wheel(path: Path, wheel: Wheel, scheme: Scheme) -> Iterator[WheelPackage]:
+def open_wheel(path: Path, wheel: Wheel, scheme: Scheme, *, checked: bool = False) -> Iterator[WheelPackage]:
     """Open a wheel and say what it puts where; its content stays in the mapped file.
+
+    Args:
+        path: the wheel.
+        wheel: what the lock says of it.
+        scheme: where its files go.
+        checked: whether its sha256 is known to be the locked one, so that it need not be computed.
 
     Raises:
         UntrustedError: the wheel is not the locked one, is damaged, or would write where it must not. The
@@ -60,7 +66,7 @@ def open_wheel(path: Path, wheel: Wheel, scheme: Scheme) -> Iterator[WheelPackag
 
     """
     with _named(wheel):
-        members = read_archive(path, wheel.digest)
+        members = read_archive(path, wheel.digest, checked=checked)
         dist_info = _dist_info(members, wheel)
         entries = list(_Installation(wheel, scheme, dist_info).entries(members))
     yield WheelPackage(wheel, dist_info, entries)
