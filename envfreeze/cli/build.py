@@ -68,9 +68,11 @@ def build(
         workers=workers,
         progress=console,
     )
-    for place in (outcome.output, outcome.archive, outcome.loaded):
+    for place in (outcome.output, outcome.archive):
         if place is not None:
             console.note(f"written to {place}")
+    if outcome.loaded is not None:
+        console.note(f"loaded as {outcome.loaded}")
     console.note(
         f"{outcome.layers_built} layers built, {outcome.layers_reused} reused in {outcome.seconds:.1f} s",
     )

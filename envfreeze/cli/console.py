@@ -7,12 +7,13 @@ No colour is written to anything but a terminal, nor where NO_COLOR is set (http
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from envfreeze.cli.errors import PIPE_CLOSED, Failure
@@ -54,10 +55,11 @@ class Console:
             for line in [json.dumps(document)] if self.as_json else lines:
                 sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
-        except BrokenPipeError:
-            # What Python would flush at exit has nowhere to go either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(PIPE_CLOSED) from None
+        except OSError as error:
+            _mute(sys.stdout)
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(PIPE_CLOSED) from None
+            raise
 
     # stderr
 
@@ -70,13 +72,21 @@ class Console:
         """Tell one line that the user should read; `--quiet` does not hide it."""
         self._line(f"{self._paint('warning:', _YELLOW)} {text}")
 
+    def hint(self, text: str) -> None:
+        """Tell what to do about the warnings before."""
+        self._line(f"{self._paint('hint:', _CYAN)} {text}")
+
+    def tell(self, text: str) -> None:
+        """Tell what was asked for, or what must be known: `--quiet` does not hide it."""
+        self._line(text)
+
     def fail(self, failure: Failure) -> None:
         """Tell why the command stops: on stderr, and with `--json` as the document on stdout."""
         self._line(f"{self._paint('error:', _BOLD_RED)} {failure.message}")
         for detail in failure.details:
             self._line(f"  {detail}")
         if failure.hint:
-            self._line(f"{self._paint('hint:', _CYAN)} {failure.hint}")
+            self.hint(failure.hint)
         if self.as_json:
             self.result((), failure.document())
 
@@ -86,26 +96,33 @@ class Console:
             return _Unseen()
         if not self._terminal:
             return self._log.task(description, total)
-        with self._lock:
-            if self._bars is None:
-                from envfreeze.cli.bars import Bars  # noqa: PLC0415 - heavy
+        from envfreeze.cli.bars import Bars  # noqa: PLC0415 - heavy
 
-                self._bars = Bars(colour=self._colour)
-            return self._bars.task(description, total)
+        with self._lock:
+            try:
+                if self._bars is None:
+                    self._bars = Bars(colour=self._colour)
+                return self._bars.task(description, total)
+            except OSError:  # the terminal is gone
+                _mute(sys.stderr)
+                self._terminal = False
+                return self._log.task(description, total)
 
     def close(self) -> None:
         """Take the bars off the terminal."""
         with self._lock:
             if self._bars is not None:
-                self._bars.close()
+                with _spared():
+                    self._bars.close()
                 self._bars = None
 
     def _line(self, text: str) -> None:
-        with self._lock:
+        with self._lock, _spared():
             if self._bars is not None:
                 self._bars.line(text)
             else:
-                _write(sys.stderr, f"{text}\n")
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
 
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_RESET}" if self._colour else text
@@ -170,10 +187,20 @@ class _Line:
         return f"{self._description} {min(100, 100 * self._done // self._total)} %"
 
 
-def _write(stream: TextIO, text: str) -> None:
-    # A reader of the log that went away must not stop a build.
+@contextlib.contextmanager
+def _spared() -> Iterator[None]:
+    """Go on where stderr takes no more: a log that is full, or that nobody reads, must not stop a build."""
     try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        yield
+    except OSError:
+        _mute(sys.stderr)
+
+
+def _mute(stream: TextIO) -> None:
+    """Send nowhere what follows, and what Python would flush at exit."""
+    with contextlib.suppress(OSError):  # a stream without a descriptor has nothing to flush
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

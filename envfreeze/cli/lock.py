@@ -98,15 +98,20 @@ def lock(
 def _report(outcome: LockOutcome, console: Console) -> None:
     for change in outcome.changes:
         console.note(_sentence(change))
-    for path in outcome.written:
+    removed = [path for path in outcome.written if not path.exists()]
+    written = [path for path in outcome.written if path not in removed]
+    for path in written:
         console.note(f"written: {path}")
+    for path in removed:
+        console.note(f"removed: {path}")
     answer = "locked" if outcome.written else "unchanged"
     console.result(
         [answer],
         {
             "result": answer,
             "folder": str(outcome.folder),
-            "written": [str(path) for path in outcome.written],
+            "written": [str(path) for path in written],
+            "removed": [str(path) for path in removed],
             "sealed": outcome.lock.sealed,
             "targets": [
                 {
@@ -145,6 +150,8 @@ def _check(project: Project, console: Console, *, seal: bool, offline: bool, wor
     causes = check(project, seal=seal, offline=offline, workers=workers, progress=console)
     for cause in causes:
         console.warn(cause)
+    if causes:
+        console.hint("run `envfreeze lock`")
     answer = "drift" if causes else "current"
     console.result([answer], {"result": answer, "causes": list(causes)})
     if causes:
@@ -156,7 +163,7 @@ def _outdated(project: Project, console: Console) -> None:
 
     found = outdated(project, progress=console)
     if not found:
-        console.note("everything locked is the newest there is")
+        console.note("nothing newer that the requirements allow")
     document: list[Mapping[str, Any]] = [
         {
             "side": one.side,

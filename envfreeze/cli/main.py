@@ -1,69 +1,15 @@
-"""`envfreeze`: the commands, and the one place where a command's end becomes an exit code."""
+"""`envfreeze`: the entry point.
+
+It imports next to nothing itself, so that an interrupt while the rest is imported already finds its handler.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-
-from envfreeze import __version__
-from envfreeze.cli import build, cache, init, lock, log, schema, verify
-from envfreeze.cli.console import Console
-from envfreeze.cli.errors import failure, machine_error
-from envfreeze.cli.session import Directory, Json, Quiet, Session, begin
-
-
-class _Commands(TyperGroup):
-    """Gives two exceptions their own names before typer takes them for its own: it ends silently on both."""
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context class is not public
-        try:
-            return super().invoke(ctx)
-        except OSError as error:
-            raise machine_error(error) from error
-        except KeyboardInterrupt as error:
-            raise typer.Abort from error
-
-
-app = typer.Typer(
-    cls=_Commands,
-    context_settings={"help_option_names": ["--help", "-h"]},
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: as readable, and rich alone takes longer to import than all of this
-)
-app.command("init")(init.init)
-app.command("lock")(lock.lock)
-app.command("build")(build.build)
-app.command("verify")(verify.verify)
-app.command("log")(log.log)
-app.command("schema")(schema.schema)
-app.add_typer(cache.app, name="cache")
-
-
-@app.callback()
-def envfreeze(
-    context: typer.Context,
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    directory: Directory = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Freeze ML training environments: the lock determines the image digest."""
-    session = begin(context, directory, as_json=as_json, quiet=quiet)
-    if version:
-        session.console.result([f"envfreeze {__version__}"], {"version": __version__})
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(2)
+_INTERRUPTED = 130  # envfreeze.cli.errors.INTERRUPTED, which may not have been imported yet
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,20 +23,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started this: `2>&-`
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - stays open
-    console = Console()
     try:
-        code: int | None = app(words, prog_name="envfreeze", standalone_mode=False, obj=Session(console))
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: nothing may pass it
-        console.close()
-        console.as_json |= "--json" in words  # where the options themselves could not be read
-        end = failure(error)
-        if end.bug or os.environ.get("ENVFREEZE_DEBUG"):
-            traceback.print_exception(error)
-        console.fail(end)
-        return end.exit_code
-    finally:
-        console.close()
-    return code or 0
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by whoever started this: `2>&-`
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - light; stays open
+        from envfreeze.cli.commands import run  # noqa: PLC0415 - heavy
+
+        return run(words)
+    except KeyboardInterrupt:
+        return _interrupted(as_json="--json" in words)
+
+
+def __getattr__(name: str) -> object:
+    if name != "app":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from envfreeze.cli.commands import app  # noqa: PLC0415 - heavy
+
+    return app
+
+
+def _interrupted(*, as_json: bool) -> int:
+    """Say what `envfreeze.cli.errors` says of an interrupt, without what may be half imported."""
+    try:
+        sys.stderr.write("error: interrupted\n")
+        sys.stderr.flush()
+        if as_json:
+            sys.stdout.write(
+                '{"error": {"message": "interrupted", "hint": "", "details": [], "exit_code": 130}}\n',
+            )
+            sys.stdout.flush()
+    except OSError:
+        pass  # nobody listens; the exit code says it as well
+    return _INTERRUPTED

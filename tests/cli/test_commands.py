@@ -130,6 +130,7 @@ def test_drift_is_a_no_that_names_its_cause(run, project):
     check = run("lock", "--check")
     assert (check.code, check.stdout) == (1, "drift\n")
     assert "packaging" in check.stderr
+    assert check.stderr.endswith("hint: run `envfreeze lock`\n")
     document = run("lock", "--check", "--json")
     assert document.code == 1
     assert document.document["result"] == "drift"

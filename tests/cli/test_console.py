@@ -15,10 +15,12 @@ import pytest
 
 from envfreeze.cli import console as module
 from envfreeze.cli.console import Console
-from envfreeze.cli.errors import PIPE_CLOSED, Failure
+from envfreeze.cli.errors import PIPE_CLOSED, Failure, failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import TextIO
 
 WORK = """
 import time
@@ -96,10 +98,10 @@ def test_a_log_has_no_escape_codes_even_for_an_error(capsys):
 
 
 def test_an_error_is_on_stdout_as_well_with_json(capsys):
-    failure = Failure("what happened", "do this", ("first",), 3)
-    Console(as_json=True).fail(failure)
+    end = Failure("what happened", "do this", ("first",), 3)
+    Console(as_json=True).fail(end)
     stdout, stderr = capsys.readouterr()
-    assert json.loads(stdout) == failure.document()
+    assert json.loads(stdout) == end.document()
     assert stderr.startswith("error: what happened\n")
 
 
@@ -203,15 +205,79 @@ def test_closed_streams_are_no_reason_to_fail():
     assert subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, check=True).stderr == b""
 
 
-def test_a_full_disk_under_the_result_is_exit_code_7(need):
+@pytest.mark.parametrize("moment", ["typer", "envfreeze.cli.console"])
+@pytest.mark.parametrize("arguments", [["--version"], ["--version", "--json"]])
+def test_ctrl_c_at_the_very_start_is_the_same(moment, arguments):
+    script = (
+        "import os, runpy, signal, sys\n"
+        "class Finger:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {moment!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finger())\n"
+        "runpy.run_module('envfreeze', run_name='__main__', alter_sys=True)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert process.returncode == 128 + signal.SIGINT
+    assert process.stderr == "error: interrupted\n"
+    if "--json" in arguments:
+        assert json.loads(process.stdout) == failure(KeyboardInterrupt()).document()
+
+
+@pytest.fixture
+def full(need: Callable[..., None]) -> Iterator[TextIO]:
     need("/dev/full", os.path.exists("/dev/full"), "no /dev/full on this machine")  # noqa: PTH110 - a device
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
-        process = subprocess.run(
-            [sys.executable, "-m", "envfreeze", "--version"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+    with open("/dev/full", "w") as device:  # noqa: PTH123 - a device
+        yield device
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (["--version"], "error: no space left on the disk"),
+        (["--version", "--json"], "error: no space left on the disk"),
+        (["--help"], "error: no space left on the disk"),
+        (["build", "--json"], "error: "),  # its own error, and then that of the document
+        (["nope", "--json"], "error: No such command 'nope'."),
+    ],
+)
+def test_a_full_disk_under_the_result_is_exit_code_7(tmp_path: Path, full, arguments, first):
+    process = subprocess.run(
+        [sys.executable, "-m", "envfreeze", *arguments],
+        cwd=tmp_path,
+        stdout=full,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     assert process.returncode == 7
-    assert process.stderr.startswith("error: no space left on the disk\n")
+    assert process.stderr.startswith(first)
+    assert "error: no space left on the disk\n" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert "Exception ignored" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "key"),
+    [
+        (["nope", "--json"], 2, "error"),
+        (["nope"], 2, None),
+        ([], 2, None),
+        (["init", "--json"], 0, "written"),
+        (["cache", "verify", "--json"], 0, "result"),
+    ],
+)
+def test_a_full_disk_under_the_log_changes_nothing(tmp_path: Path, full, arguments, code, key):
+    (tmp_path / "envfreeze.toml").touch()  # init then has a note to tell
+    process = subprocess.run(
+        [sys.executable, "-m", "envfreeze", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"ENVFREEZE_CACHE": str(tmp_path / "cache")},
+        stdout=subprocess.PIPE,
+        stderr=full,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == code
+    assert list(json.loads(process.stdout))[:1] == [key] if key else process.stdout == ""
