@@ -34,15 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _interrupted(as_json="--json" in words)
 
 
-def __getattr__(name: str) -> object:
-    if name != "app":
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from envfreeze.cli.commands import app  # noqa: PLC0415 - heavy
-
-    return app
-
-
 def _interrupted(*, as_json: bool) -> int:
     """Say what `envfreeze.cli.errors` says of an interrupt, without what may be half imported."""
     try:

@@ -8,7 +8,7 @@ import re
 import pytest
 import typer
 
-from envfreeze.cli.main import app
+from envfreeze.cli.commands import app
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*", re.IGNORECASE)
 SHARED = {"--project", "-C", "--json", "--quiet", "-q", "--help", "-h"}

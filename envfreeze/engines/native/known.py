@@ -75,7 +75,11 @@ def recall_layer(cache: Cache, key: str) -> LayerSeal | None:
     except (KeyError, TypeError, ValueError):
         return None
     blob = cache.find(seal.digest)
-    if blob is None or blob.stat().st_size != seal.size:
+    if blob is None:
+        return None
+    if blob.stat().st_size != seal.size:
+        # Left there it would be taken for the layer that is made anew.
+        cache.discard(seal.digest)
         return None
     return seal
 
