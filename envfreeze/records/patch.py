@@ -73,7 +73,9 @@ def write(
     work = with_scratch(repository, scratch).at(repository.toplevel, GIT_INDEX_FILE=str(scratch / "index"))
     index = repository.path("index")
     if index.exists():
-        shutil.copyfile(index, scratch / "index")  # with what git knows of unchanged files: they are not read
+        # With what git knows of unchanged files, so that they are not read; and with its time, by which git
+        # tells the entries that may have changed in the very moment they were written.
+        shutil.copy2(index, scratch / "index")
     else:
         work.run("read-tree", commit)
     left_out = [posixpath.normpath(posixpath.join(repository.project, name)) for name in leave_out]

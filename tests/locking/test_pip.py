@@ -470,9 +470,10 @@ class TestErrors:
     def test_a_temporary_folder_that_is_not_there_is_the_machine(
         self, make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
-        with pytest.raises(MachineError, match="/nonexistent"):
-            pip.resolve(make_project("a"), AMD64)
+        project = make_project("a")
+        monkeypatch.setattr("tempfile.tempdir", str(project.root / "not-there"))
+        with pytest.raises(MachineError, match="not-there"):
+            pip.resolve(project, AMD64)
 
 
 def test_an_interrupt_ends_uv_too(tmp_path: Path) -> None:
