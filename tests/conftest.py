@@ -13,7 +13,9 @@ Docker must not stay green.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -21,6 +23,13 @@ from uv import find_uv_bin
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# A shell that starts the tests in the background leaves SIGINT ignored, and children would inherit that.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Read before any test isolates its environment.
 REQUIRED = frozenset(name.strip() for name in os.environ.get("ENVFREEZE_TEST_REQUIRE", "").split(",")) - {""}
