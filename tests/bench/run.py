@@ -242,7 +242,7 @@ def bench_rebuild() -> None:
         )
         pyproject.write_text(text)
         run(ENVFREEZE, "lock", "--quiet", env=env, cwd=changed)
-        run(ENVFREEZE, "build", "--quiet", "--no-record", env=env, cwd=changed)
+    run(ENVFREEZE, "build", "--quiet", "--no-record", env=env, cwd=changed)
     seconds = []
     for _ in range(RUNS):
         forget_layers(env, changed)
