@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envfreeze.locking.model import PREFIX
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import directory, file, symlink
 
@@ -36,10 +35,10 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
         f"executable = {interpreter}\n"
     )
     entries = [
-        file(f"{PREFIX}/pyvenv.cfg", configuration.encode()),
-        symlink(f"{PREFIX}/bin/python", interpreter),
-        symlink(f"{PREFIX}/bin/python3", "python"),
-        symlink(f"{PREFIX}/bin/python{target.python_minor}", "python"),
+        file(f"{target.prefix}/pyvenv.cfg", configuration.encode()),
+        symlink(f"{target.prefix}/bin/python", interpreter),
+        symlink(f"{target.prefix}/bin/python3", "python"),
+        symlink(f"{target.prefix}/bin/python{target.python_minor}", "python"),
         directory(target.site_packages),
     ]
     for wheel in target.wheels:

@@ -21,7 +21,10 @@ WRITER = 1
 """The version of all rules that shape bytes of an image (docs/formats/writer-1.md)."""
 
 PREFIX = "opt/venv"
-"""Where the Python environment lives in the image, without the leading slash."""
+"""Where the Python environment lives in the image, without the leading slash, where Python is the base's."""
+
+CONDA_PREFIX = "opt/conda"
+"""Where conda packages live in the image, without the leading slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,46 @@ class AptBase:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaPackage:
+    """A locked conda package.
+
+    Attributes:
+        name: its name.
+        version: its version.
+        build: the build string, `py313h1234567_0`.
+        build_number: the build number.
+        subdir: `linux-64`, `linux-aarch64` or `noarch`.
+        channel: the channel's URL without subdir, without a trailing slash and without credentials.
+        filename: `numpy-2.3.0-py313h1234567_0.conda` or `.tar.bz2`.
+        digest: sha256 of the file.
+        md5: as the channel states it, in hex, None where it does not: conda-lock's explicit files hold it.
+        size: bytes; None where the channel does not say.
+        url: where it is fetched from: http(s) or file; credentials never stand in it.
+        depends: match specs, as the channel states them.
+        constrains: match specs, likewise.
+        noarch: `python` or `generic`; None for a package of one platform.
+        requested: the project asks for it by name.
+
+    """
+
+    name: str
+    version: str
+    build: str
+    build_number: int
+    subdir: str
+    channel: str
+    filename: str
+    digest: Digest
+    md5: str | None
+    size: int | None
+    url: str
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    noarch: str | None = None
+    requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LayerSeal:
     """What a sealed lock says of a layer: digests of the blob and of its tar, the blob's size in bytes."""
 
@@ -169,6 +212,7 @@ class Target:
         manylinux: the newest level whose wheels are accepted, `manylinux_2_40`.
         base: the OS side.
         wheels: the pip side, sorted by name.
+        conda: the conda side, sorted by name; empty without one.
         layers: the plan, in the order of the image's layers.
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
 
@@ -182,6 +226,12 @@ class Target:
     wheels: tuple[Wheel, ...]
     layers: tuple[PlannedLayer, ...] = ()
     manifest: Digest | None = None
+    conda: tuple[CondaPackage, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """Where the environment that Python runs in lives in the image, without the leading slash."""
+        return CONDA_PREFIX if any(package.name == "python" for package in self.conda) else PREFIX
 
     @property
     def python_minor(self) -> str:
@@ -191,7 +241,7 @@ class Target:
     @property
     def site_packages(self) -> str:
         """Where wheels go, without the leading slash."""
-        return f"{PREFIX}/lib/python{self.python_minor}/site-packages"
+        return f"{self.prefix}/lib/python{self.python_minor}/site-packages"
 
 
 @dataclass(frozen=True, slots=True)

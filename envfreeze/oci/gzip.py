@@ -13,6 +13,8 @@ import hashlib
 import struct
 import zlib
 
+import deflate
+
 from envfreeze.errors import MachineError
 
 HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -33,10 +35,12 @@ _GOLDEN = "6660ecd5369770a8074d1f0939ae7247dd3b7de5790099b45a9cea157d5f492a"
 
 
 def crc32(data: bytes | memoryview, start: int = 0) -> int:
-    """CRC-32 of `data`, going on from `start`."""
-    from isal import isal_zlib  # noqa: PLC0415 - heavy
+    """CRC-32 of `data`, going on from `start`.
 
-    return isal_zlib.crc32(data, start)
+    libdeflate's, not isal's: that one leaves the upper halves of the vector registers in use, and SHA-256 by
+    the processor's own instructions is then a quarter slower (`tests/bench/run.py crc`).
+    """
+    return deflate.crc32(data, start)
 
 
 def trailer(crc: int, size: int) -> bytes:
@@ -65,8 +69,6 @@ def stored(data: bytes | memoryview, crc: int | None = None) -> list[bytes | mem
 
 def compressed(data: bytes | memoryview) -> bytes:
     """One member that holds `data`, at most `CHUNK` bytes, compressed by libdeflate at `LEVEL`."""
-    import deflate  # noqa: PLC0415 - heavy
-
     check_compressor()
     stream = deflate.deflate_compress(data, LEVEL)
     return b"".join((HEADER, stream, trailer(crc32(data), len(data))))
@@ -86,8 +88,6 @@ def check_compressor() -> None:
         MachineError: the installed libdeflate gives other bytes, so digests would differ.
 
     """
-    import deflate  # noqa: PLC0415 - heavy
-
     got = hashlib.sha256(deflate.deflate_compress(golden_input(), LEVEL)).hexdigest()
     if got != _GOLDEN:
         raise MachineError(

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from isal import igzip_lib
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError
@@ -27,6 +30,7 @@ _DIRECT = 1 << 17
 _TOGETHER = 1 << 17
 _INFLATE_IN = 1 << 18
 _INFLATE_OUT = 1 << 20
+_WINDOW = 1 << 24
 
 
 class ContentError(UntrustedError):
@@ -112,8 +116,6 @@ def _inflated(path: str, content: Deflated) -> Iterator[tuple[memoryview | bytes
         ContentError: the stream is damaged, or ends before or after where its archive says.
 
     """
-    from isal import igzip_lib  # noqa: PLC0415 - heavy
-
     inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
     stream, size = content.data, content.size
     total = position = 0
@@ -171,6 +173,7 @@ class _Writer:
         self._tar = _Hashed()
         self._blob = hashlib.sha256()
         self._size = 0
+        self._given_back = 0
         self._pending = bytearray()
         self._batch: list[bytes | memoryview] = []
         self._batched = 0
@@ -236,9 +239,8 @@ class _Writer:
         Each slice is inflated, hashed and written while the processor still has it at hand; what it turns
         out to be is known at the end, and a layer that fails there is dropped by whoever writes it.
         """
-        if content.size:
-            self._emit([gzip.HEADER])
         crc = 0
+        pieces: list[bytes | memoryview] = [gzip.HEADER] if content.size else []
         for fed, output in _inflated(path, content):
             crc = gzip.crc32(output, crc)
             if output:
@@ -246,10 +248,14 @@ class _Writer:
             if fed:
                 self._advance(len(fed))
                 if content.size:
-                    self._emit([fed])
+                    pieces.append(fed)
+            if len(fed) == _INFLATE_IN:
+                self._emit(pieces)
+                pieces = []
         self._check(path, crc, content.crc)
         if content.size:
-            self._emit([gzip.trailer(crc, content.size)])
+            pieces.append(gzip.trailer(crc, content.size))
+            self._emit(pieces)
 
     @staticmethod
     def _check(path: str, crc: int, stated: int) -> None:
@@ -280,3 +286,16 @@ class _Writer:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
+        if self._size - self._given_back >= 2 * _WINDOW:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Let the disk begin with what was written, and give back the memory of what it has.
+
+        Else gigabytes of layers push out of the page cache what others need, and on a virtual machine, where
+        fresh memory comes from the host, writing them takes twice the time (posix_fadvise(2), Linux:
+        DONTNEED starts the writing and drops what is clean, and waits for nothing).
+        """
+        with suppress(OSError):
+            os.posix_fadvise(self._fd, self._given_back, 2 * _WINDOW, os.POSIX_FADV_DONTNEED)
+        self._given_back += _WINDOW

@@ -18,7 +18,6 @@ from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import file_entries, included
 from envfreeze.layers.plan import check_plan
-from envfreeze.locking.model import PREFIX
 from envfreeze.oci import gzip, media
 from envfreeze.oci.entry import Kind, directory
 from envfreeze.oci.image import FileLayer, ImageValue
@@ -223,7 +222,7 @@ class _TargetAssembly:
         files = [entry.path for entry in entries if entry.kind is not Kind.DIRECTORY]
         special = known.recall_room(self._cache, self._keys, files) if self._reuse else None
         if special is None:
-            special = owners.room_for(files, self._paths(), PREFIX)
+            special = owners.room_for(files, self._paths(), self._target.prefix)
             known.remember_room(self._cache, self._keys, files, special)
         placed = {entry.path: entry for entry in entries}
         for path, (mode, uid, gid) in special.items():

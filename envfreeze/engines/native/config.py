@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envfreeze.locking.model import PREFIX
 from envfreeze.oci.manifest import config_json
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
 
     """
     env = {
-        "PATH": f"/{PREFIX}/bin:{_SYSTEM_PATH}",
-        "VIRTUAL_ENV": f"/{PREFIX}",
+        "PATH": f"/{target.prefix}/bin:{_SYSTEM_PATH}",
+        "VIRTUAL_ENV": f"/{target.prefix}",
         "LANG": "C.UTF-8",
         **{name: runtime.env[name] for name in sorted(runtime.env)},
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from envfreeze.digest import Digest
 from envfreeze.engines.native.artifacts import debs_of, wheels_of
-from envfreeze.locking.model import PREFIX, LayerSeal
+from envfreeze.locking.model import LayerSeal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,10 +54,10 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
                     for index in target.base.indexes
                 ]
         case "wheels":
-            parts |= {"prefix": PREFIX, "python": target.python_minor}
+            parts |= {"prefix": target.prefix, "python": target.python_minor}
             parts["wheels"] = [[wheel.name, wheel.digest.hex] for wheel in wheels]
         case "environment":
-            parts |= {"prefix": PREFIX, "python": target.python}
+            parts |= {"prefix": target.prefix, "python": target.python}
             parts["wheels"] = [
                 [wheel.name, wheel.digest.hex, wheel.requested, wheel.url if wheel.direct else ""]
                 for wheel in wheels

@@ -17,7 +17,7 @@ from envfreeze.layers.system import conflicts as deb_conflicts
 from envfreeze.layers.system import system_entries
 from envfreeze.layers.wheel import dist_info_name, open_wheel
 from envfreeze.layers.wheel.scheme import Scheme
-from envfreeze.locking.model import PREFIX, LayerSeal
+from envfreeze.locking.model import LayerSeal
 from envfreeze.oci.entry import in_order
 from envfreeze.oci.layer import ContentError, write_layer
 
@@ -178,7 +178,7 @@ class LayerMaker:
 
     def _wheel(self, wheel: Wheel, stack: ExitStack) -> Sequence[Entry]:
         self._check_stop()
-        scheme = Scheme(PREFIX, self._target.python_minor)
+        scheme = Scheme(self._target.prefix, self._target.python_minor)
         checked = self._trusting and self._cache.checked(wheel.digest)
         opened = open_wheel(self._files[wheel.digest], wheel, scheme, checked=checked)
         package = stack.enter_context(opened)
