@@ -176,6 +176,20 @@ class Git:
         return GitError(self.folder, arguments, status, said, hint)
 
 
+def _check_none(folder: Path) -> None:
+    """Refuse a `.git` that git does not know: a damaged repository must not pass for a folder without one."""
+    device = folder.stat().st_dev
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_dev != device:  # git does not look further either
+            return
+        found = parent / ".git"
+        if found.is_file() or (found.is_dir() and any(found.iterdir())):
+            raise MachineError(
+                f"{found} is there, but git takes it for no repository: it is damaged, or not finished",
+                hint=f"repair it, or move it away; `git -C {parent} status` says what git sees",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """The repository and the working tree that a project is in.
@@ -208,7 +222,10 @@ class Repository:
         try:
             answer = git.run("rev-parse", "--show-toplevel", "--absolute-git-dir", "--show-prefix")
         except GitError as error:
-            if "(or any" in error.stderr or "must be run in a work tree" in error.stderr:
+            if "must be run in a work tree" in error.stderr:
+                return None
+            if "(or any" in error.stderr:
+                _check_none(folder)
                 return None
             raise
         except MachineError:

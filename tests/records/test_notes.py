@@ -16,6 +16,7 @@ from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError
 from envfreeze.records import lines, refs
 from envfreeze.records.file_store import FileStore
+from envfreeze.records.git import Repository
 from envfreeze.records.model import Verification
 from envfreeze.records.store import open_store
 
@@ -385,3 +386,22 @@ def test_a_broken_link_to_a_repository_is_not_taken_for_no_repository(work, tmp_
     work.root.rename(tmp_path / "moved")
     with pytest.raises(MachineError, match="not a git repository"):
         open_store(tmp_path / "second")
+
+
+@pytest.mark.parametrize("damage", ["empty HEAD", "no HEAD", "stray file"])
+def test_a_damaged_repository_does_not_pass_for_none(tmp_path, damage):
+    git = tmp_path / ".git"
+    if damage == "stray file":
+        git.write_text("gitdir: nowhere\n")
+    else:
+        subprocess.run(["git", "init", "-q", tmp_path], check=True)
+        (git / "HEAD").write_text("")
+        if damage == "no HEAD":
+            (git / "HEAD").unlink()
+    with pytest.raises(MachineError, match="repository"):
+        Repository.find(tmp_path)
+
+
+def test_an_empty_folder_named_git_is_no_repository(tmp_path):
+    (tmp_path / ".git").mkdir()
+    assert Repository.find(tmp_path) is None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import known, owners
+from envfreeze.engines.native.accounts import check_user
 from envfreeze.engines.native.artifacts import debs_of, obtain, wheels_of
 from envfreeze.engines.native.config import description, image_config
 from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
@@ -209,6 +210,7 @@ class _TargetAssembly:
         target, runtime = self._target, self._lock.runtime
         planned = tuple(replace(layer, seal=seals[layer.name]) for layer in target.layers)
         layers = [(seals[layer.name], description(target, layer)) for layer in target.layers]
+        check_user(self._lock.runtime.user, self._file_layer(seals["system"]).path)
         environment = self._image(layers)
         target = replace(target, layers=planned, manifest=environment.digest)
         if not runtime.include:
