@@ -363,6 +363,8 @@ def _deb_row(deb: Deb) -> Mapping[str, toml.Value]:
     }
     if deb.requested:
         row["requested"] = True
+    if deb.depends:
+        row["depends"] = deb.depends
     return row
 
 
@@ -379,6 +381,7 @@ def _deb(row: Table, archives: set[str]) -> Deb:
         size=row.size("size"),
         archive=_known(row, archives),
         requested=row.flag("requested"),
+        depends=row.optional_strings("depends") or (),
     )
     row.finish()
     return deb

@@ -40,6 +40,8 @@ class Wheel:
         url: where it is fetched from: http(s) or file; credentials never stand in it.
         requested: the project asks for it by name (pip's REQUESTED marker).
         direct: the project names this very URL (PEP 610 direct_url.json).
+        dependencies: normalised names of what it needs on the target with the extras asked for, sorted: other
+            wheels, or what conda provides. Explains the lock, and shapes no byte of an image.
 
     """
 
@@ -51,6 +53,7 @@ class Wheel:
     url: str
     requested: bool = False
     direct: bool = False
+    dependencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Deb:
         size: bytes.
         archive: `name` of the `Archive` it comes from.
         requested: named by the seed, by Python's own needs or by the project, not only a dependency.
+        depends: names of the locked packages that settle its `Pre-Depends` and `Depends`, sorted. Explains
+            the lock, and shapes no byte of an image.
 
     """
 
@@ -77,6 +82,7 @@ class Deb:
     size: int
     archive: str
     requested: bool = False
+    depends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,33 @@ def close(universe: Universe, requested: Iterable[str], *, suite: str) -> tuple[
     return _Closure(universe, suite).run(sorted(set(requested)))
 
 
+def settled_by(packages: Iterable[Package], architecture: str) -> dict[str, tuple[str, ...]]:
+    """Return which packages of a closure settle each one's `Pre-Depends` and `Depends`, by name, sorted.
+
+    Where alternatives or several providers are in the closure, all of them count: each is a reason why the
+    package works, and each has a use for it.
+    """
+    standing: dict[str, list[Package]] = {}
+    for package in packages:
+        for name in {package.name, *(provision.name for provision in package.provides)}:
+            standing.setdefault(name, []).append(package)
+    return {
+        package.name: tuple(
+            sorted(
+                {
+                    other.name
+                    for group in package.depends
+                    for relation in group
+                    if relation.reaches(architecture)
+                    for other in standing.get(relation.name, ())
+                    if other.name != package.name and other.satisfies(relation)
+                }
+            )
+        )
+        for package in packages
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Need:
     """A dependency that waits to be settled."""

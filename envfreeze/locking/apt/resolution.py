@@ -102,11 +102,12 @@ def resolve(
     _check_python(project, suite, python)
     if "libc6" not in chosen:
         raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
+    settled = closure.settled_by(packages, platform.debian_architecture)
     base = AptBase(
         reference=suite.reference,
         archives=_archives(signed, suite),
         indexes=tuple(_locked_index(index) for index in signed),
-        packages=tuple(_deb(package, requested) for package in packages),
+        packages=tuple(_deb(package, requested, settled[package.name]) for package in packages),
     )
     return AptResolution(base, python, glibc_version(chosen["libc6"].version))
 
@@ -293,7 +294,7 @@ def _locked_index(index: SignedIndex) -> AptIndex:
     )
 
 
-def _deb(package: Package, requested: set[str]) -> Deb:
+def _deb(package: Package, requested: set[str], depends: tuple[str, ...]) -> Deb:
     return Deb(
         name=package.name,
         version=package.version,
@@ -303,4 +304,5 @@ def _deb(package: Package, requested: set[str]) -> Deb:
         size=package.size,
         archive=package.archive,
         requested=package.name in requested,
+        depends=depends,
     )
