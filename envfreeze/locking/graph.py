@@ -113,6 +113,22 @@ class Graph:
         return seen
 
 
+class Branch(NamedTuple):
+    """A line of a tree.
+
+    Attributes:
+        key: the package.
+        last: for each level from the second on, whether the branch is the last of its siblings there; () for
+            a root.
+        repeated: what it needs has been shown before and is not shown again.
+
+    """
+
+    key: Key
+    last: tuple[bool, ...]
+    repeated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Chains:
     """Why a package is there: from each root that leads to it, the shortest ways.
@@ -195,6 +211,40 @@ def of_target(target: Target, conda_names: Mapping[str, str] | None = None) -> G
         for name, deb in sorted(debs.items())
     ]
     return _graph(nodes)
+
+
+def walk(
+    graph: Graph, roots: Sequence[Key], *, depth: int | None = None, inverted: bool = False
+) -> Iterator[Branch]:
+    """Walk a tree from its roots down.
+
+    A package's own branches come once, where they are met first, so cycles end and diamonds do not multiply;
+    with a depth they come again where they are met nearer to a root, and reach further.
+
+    Args:
+        graph: the packages.
+        roots: where to begin, in order.
+        depth: how many levels below the roots; None: all.
+        inverted: go from a package to those that need it.
+
+    """
+    shown: dict[Key, int] = {}
+    waiting: list[tuple[Key, tuple[bool, ...]]] = [(key, ()) for key in reversed(roots)]
+    while waiting:
+        key, last = waiting.pop()
+        below = graph.needed_by[key] if inverted else graph.nodes[key].needs
+        level = len(last)
+        if not below or level == depth:
+            yield Branch(key, last, repeated=False)
+            continue
+        before = shown.get(key)
+        if before is not None and (depth is None or before <= level):
+            yield Branch(key, last, repeated=True)
+            continue
+        shown[key] = level
+        yield Branch(key, last, repeated=False)
+        final = len(below) - 1
+        waiting.extend((child, (*last, index == final)) for index, child in reversed(tuple(enumerate(below))))
 
 
 def chains(graph: Graph, key: Key) -> Chains:

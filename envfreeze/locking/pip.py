@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import annotations, indexes, local, requirements, toml, uv
+from envfreeze.locking import indexes, local, requirements, toml, uv, via
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.wheels import best, ranks
@@ -218,7 +218,7 @@ def _annotate(
 
 def _needs(scratch: Path, progress: Progress) -> Mapping[str, tuple[str, ...]]:
     try:
-        return annotations.dependencies((scratch / _ANNOTATED).read_text(encoding="utf-8"))
+        return via.dependencies((scratch / _ANNOTATED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
         return {}

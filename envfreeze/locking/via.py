@@ -5,8 +5,8 @@
         #   -r requirements.in
         #   anyio
 
-The comments are made from the resolution itself, so markers are those of the target and extras those that were
-asked for. uv's pylock.toml has none of it.
+The comments are made from the resolution itself, so markers are those of the target and extras those that
+were asked for. uv's pylock.toml has none of it.
 """
 
 from __future__ import annotations
