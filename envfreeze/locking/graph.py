@@ -143,11 +143,12 @@ class Chains:
     _graph: Graph = field(repr=False)
     _key: Key
     _distance: Mapping[Key, int] = field(repr=False)
+    _first: Collection[Key] = field(repr=False)
 
     def __iter__(self) -> Iterator[tuple[Key, ...]]:
         """Give the chains, from a root to the package: the shortest first, then in order of their names."""
         roots = [key for key in self._graph.roots if key in self._distance]
-        for root in sorted(roots, key=lambda key: (self._distance[key], key)):
+        for root in sorted(roots, key=lambda key: (key not in self._first, self._distance[key], key)):
             yield from self._from((root,))
 
     def _from(self, begun: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
@@ -247,8 +248,15 @@ def walk(
         waiting.extend((child, (*last, index == final)) for index, child in reversed(tuple(enumerate(below))))
 
 
-def chains(graph: Graph, key: Key) -> Chains:
-    """Say why a package is there."""
+def chains(graph: Graph, key: Key, first: Collection[Key] = ()) -> Chains:
+    """Say why a package is there.
+
+    Args:
+        graph: the packages of its target.
+        key: the package.
+        first: roots whose chains come before all others, however long they are.
+
+    """
     distance = {key: 0}
     ways = {key: 1}
     waiting = deque([key])
@@ -262,7 +270,7 @@ def chains(graph: Graph, key: Key) -> Chains:
             if distance[parent] == distance[current] + 1:
                 ways[parent] += ways[current]
     count = sum(ways[root] for root in graph.roots if root in distance)
-    return Chains(count, graph, key, distance)
+    return Chains(count, graph, key, distance, first)
 
 
 def nearest(names: Collection[str], wanted: str, *, count: int = 3) -> tuple[str, ...]:

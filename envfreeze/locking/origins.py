@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Target
     from envfreeze.project.model import Project
 
+IMAGE = "[image] packages"
+"""Who asks for an OS package that the project names."""
+
 PROJECT = "the project"
 """Who asks, where the project's own files do not say it any more."""
 
@@ -51,5 +54,5 @@ def _of_base(target: Target, project: Project | None) -> Mapping[str, tuple[str,
         for name in suite.python_packages:
             found.setdefault(name, []).append(f"the Python of {suite.reference}")
     for name in project.image.packages if project is not None else ():
-        found.setdefault(name.partition("=")[0], []).append("[image] packages")
+        found.setdefault(name.partition("=")[0], []).append(IMAGE)
     return {name: tuple(places) for name, places in found.items()}
