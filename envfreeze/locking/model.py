@@ -90,14 +90,17 @@ class Archive:
     """An apt archive that debs come from.
 
     Attributes:
-        name: `debian`, `debian-security`, or for further archives their host and path.
+        name: `debian`, `debian-security`, or for a further archive its host and path.
         locations: roots under which `Deb.filename` is found, in the order to try: the mirror, then the
             snapshot archive at the locked index's date.
+        key: the OpenPGP certificates that signed a further archive's index, binary: the image's own apt needs
+            them. None for the distribution's archives, whose keys are in one of its packages.
 
     """
 
     name: str
     locations: tuple[str, ...]
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,10 @@ class AptIndex:
 
     Attributes:
         archive: `name` of its `Archive`.
-        suite: `trixie`, `trixie-updates`, ...
+        suite: `trixie`, `trixie-updates`, ...; of a flat archive its index's folder, ending in `/`.
         components: read components.
         date: the Release file's `Date` as ISO 8601 in UTC (`2026-09-12T07:55:41Z`).
-        digest: sha256 of the InRelease file.
+        digest: sha256 of the InRelease file, or of the Release file where its signature is a file of its own.
 
     """
 

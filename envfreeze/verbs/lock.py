@@ -284,7 +284,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
     moving = wish.upgrade or (
         last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
     )
-    if last is not None and not moving and not apt.satisfied(project, last.base):
+    if last is not None and not moving and not apt.satisfied(project, last.base, platform):
         base, python, glibc = last.base, last.python, last.glibc
     else:
         resolution = apt.resolve(
@@ -377,7 +377,7 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
-        causes = apt.satisfied(project, target.base)
+        causes = apt.satisfied(project, target.base, target.platform)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes:
             continue
