@@ -61,7 +61,7 @@ class Wanted:
 
     @property
     def flat(self) -> bool:
-        """Whether the archive has neither `dists/` nor components: the suite ends in `/` (sources.list(5))."""
+        """Whether there are neither `dists/` nor components: the suite ends in `/` (sources.list(5))."""
         return self.suite.endswith("/")
 
     @property

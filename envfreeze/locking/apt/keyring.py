@@ -56,8 +56,11 @@ def certificates(data: bytes, *, where: str) -> list[pysequoia.Cert]:
     """
     import pysequoia  # noqa: PLC0415 - heavy
 
+    content = binary(data, where=where)
+    secret = (pysequoia.packet.Tag.SecretKey, pysequoia.packet.Tag.SecretSubkey)
     try:
-        found: list[pysequoia.Cert] = pysequoia.Cert.split_bytes(binary(data, where=where))
+        found: list[pysequoia.Cert] = pysequoia.Cert.split_bytes(content)
+        tags = [packet.tag for packet in pysequoia.packet.PacketPile.from_bytes(content)]
     except (RuntimeError, ValueError) as error:
         raise UsageError(
             f"{where} is not an OpenPGP keyring: {str(error).split(chr(10), 1)[0]}",
@@ -65,7 +68,7 @@ def certificates(data: bytes, *, where: str) -> list[pysequoia.Cert]:
         ) from None
     if not found:
         raise UsageError(f"{where} holds no OpenPGP certificate")
-    if any(certificate.has_secret_keys for certificate in found):
+    if any(tag == kind for tag in tags for kind in secret):
         raise UsageError(
             f"{where} holds a secret key, which must never be in a project",
             hint="give the public one: gpg --export KEYID",
