@@ -298,7 +298,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         )
         base, python, glibc = resolution.base, resolution.python, resolution.glibc
         if wish.review:
-            base = _reviewed(base, wish)
+            base = _reviewed(project, base, wish)
     pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
     wheels = pip.resolve(
         project,
@@ -319,11 +319,17 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
     )
 
 
-def _reviewed(base: AptBase, wish: _Wish) -> AptBase:
+def _reviewed(project: Project, base: AptBase, wish: _Wish) -> AptBase:
     """The base with a note for everything in its maintainer scripts that no rule covers."""
     from envfreeze.engines.native.review import review_packages  # noqa: PLC0415 - not needed where nothing moves
 
-    notes = review_packages(base, cache=wish.cache, offline=wish.offline, progress=wish.progress)
+    notes = review_packages(
+        base,
+        cache=wish.cache,
+        offline=wish.offline,
+        progress=wish.progress,
+        authenticate=partial(indexes.authenticate, project=project),
+    )
     for note in notes:
         wish.progress.warn(note)
     return replace(base, notes=notes)
