@@ -90,7 +90,7 @@ def tree(
             session.console.warn(text)
     drawn = session.console.draws
     shown = [
-        (each, str(one.platform), _lines(one, branches, inverted=invert, drawn=drawn))
+        (f"{each} ({{}})", str(one.platform), _lines(one, branches, inverted=invert, drawn=drawn))
         for each, one, branches in blocks
     ]
     session.console.result(merged(shown), {"targets": _document(blocks)})
@@ -100,7 +100,7 @@ def merged(blocks: Sequence[tuple[str, str, Sequence[str]]]) -> list[str]:
     """Put blocks below headings; those that say the same of several platforms become one.
 
     Args:
-        blocks: what the heading says before the platform, the platform, and the lines.
+        blocks: the heading, with `{}` for the platforms, the platform, and the lines.
 
     """
     platforms: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -108,7 +108,7 @@ def merged(blocks: Sequence[tuple[str, str, Sequence[str]]]) -> list[str]:
         platforms.setdefault((title, tuple(lines)), []).append(platform)
     made: list[str] = []
     for (title, lines), several in platforms.items():
-        made += [*([""] if made else []), f"{title} ({', '.join(several)})", *lines]
+        made += [*([""] if made else []), title.format(", ".join(several)), *lines]
     return made
 
 

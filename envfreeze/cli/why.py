@@ -38,9 +38,8 @@ def why(
     blocks = []
     for one in reasons:
         lines = [f"  {line}" for line in _lines(one, arrow, limit)]
-        blocks.append(
-            (f"{one.key.name} {one.graph.nodes[one.key].version} ({one.key.side})", str(one.platform), lines)
-        )
+        title = f"{one.key.name} {one.graph.nodes[one.key].version} ({one.key.side}, {{}})"
+        blocks.append((title, str(one.platform), lines))
     session.console.result(
         merged(blocks),
         {"package": package, "reasons": [_document(one, limit) for one in reasons]},
