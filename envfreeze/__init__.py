@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from envfreeze.verbs.init import init
     from envfreeze.verbs.lock import check, lock, outdated
     from envfreeze.verbs.log import log
+    from envfreeze.verbs.tree import tree
     from envfreeze.verbs.verify import verify
+    from envfreeze.verbs.why import why
 
-__all__ = ["build", "check", "init", "load", "lock", "log", "outdated", "verify"]
+__all__ = ["build", "check", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
 
 _MODULES = {
     "load": "envfreeze.project.load",
@@ -32,7 +34,9 @@ _MODULES = {
     "lock": "envfreeze.verbs.lock",
     "outdated": "envfreeze.verbs.lock",
     "log": "envfreeze.verbs.log",
+    "tree": "envfreeze.verbs.tree",
     "verify": "envfreeze.verbs.verify",
+    "why": "envfreeze.verbs.why",
 }
 
 

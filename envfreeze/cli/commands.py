@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from envfreeze import __version__
-from envfreeze.cli import build, cache, init, lock, log, schema, verify
+from envfreeze.cli import build, cache, init, lock, log, schema, tree, verify, why
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.session import Directory, Json, Quiet, Session, begin
@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 app.command("init")(init.init)
 app.command("lock")(lock.lock)
+app.command("tree")(tree.tree)
+app.command("why")(why.why)
 app.command("build")(build.build)
 app.command("verify")(verify.verify)
 app.command("log")(log.log)

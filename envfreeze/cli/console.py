@@ -48,6 +48,11 @@ class Console:
 
     # stdout
 
+    @property
+    def draws(self) -> bool:
+        """Whether stdout is a terminal that shows more than ASCII: lines and arrows."""
+        return sys.stdout.isatty() and (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
     def result(self, lines: Sequence[str], document: Mapping[str, Any]) -> None:
         """Print the result: its lines, or with `--json` its document on one line."""
         self.close()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from envfreeze.cli.changes import SHOWN, told
 from envfreeze.cli.console import Console
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
 from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
     from envfreeze.project.model import Project
-    from envfreeze.verbs.lock import Change, LockOutcome
+    from envfreeze.verbs.lock import LockOutcome
 
 
 def lock(
@@ -48,6 +49,9 @@ def lock(
             "--allow-stale-index",
             help="Accept an apt index that has expired or is older than the one locked before.",
         ),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List every package that came, went or moved.")
     ] = False,
     offline: Offline = False,
     workers: Workers = None,
@@ -92,12 +96,12 @@ def lock(
         workers=workers,
         progress=session.console,
     )
-    _report(outcome, session.console)
+    _report(outcome, session.console, limit=None if verbose else SHOWN)
 
 
-def _report(outcome: LockOutcome, console: Console) -> None:
-    for change in outcome.changes:
-        console.note(_sentence(change))
+def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None:
+    for line in told(outcome.changes, limit=limit):
+        console.note(line)
     removed = [path for path in outcome.written if not path.exists()]
     written = [path for path in outcome.written if path not in removed]
     for path in written:
@@ -131,17 +135,14 @@ def _report(outcome: LockOutcome, console: Console) -> None:
                     "name": change.name,
                     "before": change.before,
                     "after": change.after,
+                    "direction": change.direction,
+                    "direct": change.direct,
                 }
                 for change in outcome.changes
             ],
             "notes": list(outcome.notes),
         },
     )
-
-
-def _sentence(change: Change) -> str:
-    versions: Sequence[str] = [version for version in (change.before, change.after) if version is not None]
-    return f"{change.kind} {change.name} {' -> '.join(versions)} ({change.side}, {change.platform})"
 
 
 def _check(project: Project, console: Console, *, seal: bool, offline: bool, workers: int | None) -> None:

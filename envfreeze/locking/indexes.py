@@ -59,14 +59,15 @@ def redact(text: str) -> str:
 
 
 def authenticate(url: str, project: Project) -> str:
-    """Put the credentials of the project's index into a locked URL of the same origin, for the download.
+    """Put the credentials of the project's index or archive into a locked URL of the same origin.
 
-    Locked URLs carry no credentials. An index's apply to what has the same scheme, host and port, as in uv;
-    a URL of any other origin comes back as it is.
+    Locked URLs carry no credentials, so this is for the download alone. An index's apply to what has the same
+    scheme, host and port, as in uv; a URL of any other origin comes back as it is.
     """
     parts = urlsplit(url)
     indexes = of_project(project)
-    for index in (indexes.default, *indexes.extra, *indexes.find_links):
+    archives = (archive.url for archive in project.apt)
+    for index in (indexes.default, *indexes.extra, *indexes.find_links, *archives):
         if index is None or "://" not in index:
             continue
         userinfo, at, host = urlsplit(index).netloc.rpartition("@")

@@ -5,6 +5,8 @@ docs/formats/lock-1.md describes it. Here are its text and its checks; the files
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import tomllib
 from dataclasses import dataclass, replace
@@ -304,7 +306,7 @@ def _base_table(base: AptBase) -> Mapping[str, toml.Value]:
     return {
         "reference": base.reference,
         "notes": base.notes,
-        "archives": [{"name": archive.name, "locations": archive.locations} for archive in base.archives],
+        "archives": [_archive_row(archive) for archive in base.archives],
         "indexes": [
             {
                 "archive": index.archive,
@@ -333,8 +335,23 @@ def _base(table: Table) -> AptBase:
     return base
 
 
+def _archive_row(archive: Archive) -> Mapping[str, toml.Value]:
+    row: dict[str, toml.Value] = {"name": archive.name, "locations": archive.locations}
+    if archive.key is not None:
+        row["key"] = base64.b64encode(archive.key).decode()
+    return row
+
+
 def _archive(row: Table) -> Archive:
-    archive = Archive(row.string("name"), row.strings("locations"))
+    key = row.optional_string("key")
+    try:
+        archive = Archive(
+            name=row.string("name"),
+            locations=row.strings("locations"),
+            key=None if key is None else base64.b64decode(key, validate=True),
+        )
+    except binascii.Error as error:
+        raise row.wrong("key", "is not base64") from error
     row.finish()
     return archive
 
@@ -363,6 +380,8 @@ def _deb_row(deb: Deb) -> Mapping[str, toml.Value]:
     }
     if deb.requested:
         row["requested"] = True
+    if deb.depends:
+        row["depends"] = deb.depends
     return row
 
 
@@ -379,6 +398,7 @@ def _deb(row: Table, archives: set[str]) -> Deb:
         size=row.size("size"),
         archive=_known(row, archives),
         requested=row.flag("requested"),
+        depends=row.optional_strings("depends") or (),
     )
     row.finish()
     return deb

@@ -40,6 +40,8 @@ class Wheel:
         url: where it is fetched from: http(s) or file; credentials never stand in it.
         requested: the project asks for it by name (pip's REQUESTED marker).
         direct: the project names this very URL (PEP 610 direct_url.json).
+        dependencies: normalised names of what it needs on the target with the extras asked for, sorted: other
+            wheels, or what conda provides. Explains the lock, and shapes no byte of an image.
 
     """
 
@@ -51,6 +53,7 @@ class Wheel:
     url: str
     requested: bool = False
     direct: bool = False
+    dependencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Deb:
         size: bytes.
         archive: `name` of the `Archive` it comes from.
         requested: named by the seed, by Python's own needs or by the project, not only a dependency.
+        depends: names of the locked packages that settle its `Pre-Depends` and `Depends`, sorted. Explains
+            the lock, and shapes no byte of an image.
 
     """
 
@@ -77,6 +82,7 @@ class Deb:
     size: int
     archive: str
     requested: bool = False
+    depends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +90,17 @@ class Archive:
     """An apt archive that debs come from.
 
     Attributes:
-        name: `debian`, `debian-security`, or for further archives their host and path.
+        name: `debian`, `debian-security`, or for a further archive its host and path.
         locations: roots under which `Deb.filename` is found, in the order to try: the mirror, then the
             snapshot archive at the locked index's date.
+        key: the OpenPGP certificates that signed a further archive's index, binary: the image's own apt needs
+            them. None for the distribution's archives, whose keys are in one of its packages.
 
     """
 
     name: str
     locations: tuple[str, ...]
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +109,10 @@ class AptIndex:
 
     Attributes:
         archive: `name` of its `Archive`.
-        suite: `trixie`, `trixie-updates`, ...
+        suite: `trixie`, `trixie-updates`, ...; of a flat archive its index's folder, ending in `/`.
         components: read components.
         date: the Release file's `Date` as ISO 8601 in UTC (`2026-09-12T07:55:41Z`).
-        digest: sha256 of the InRelease file.
+        digest: sha256 of the InRelease file, or of the Release file where its signature is a file of its own.
 
     """
 

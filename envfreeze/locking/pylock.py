@@ -19,7 +19,7 @@ from envfreeze.locking.model import Wheel
 from envfreeze.locking.strict import RELOCK, EditedError, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from envfreeze.locking.model import Target
@@ -41,7 +41,9 @@ def render(target: Target, *, exclude_newer: str | None, folder: Path | None) ->
         "environments": [_environment(target)],
         "requires-python": f"=={target.python_minor}.*",
         "created-by": _CREATED_BY,
-        "packages": [_package(wheel, folder) for wheel in target.wheels],
+        "packages": [
+            _package(wheel, folder, {other.name for other in target.wheels}) for wheel in target.wheels
+        ],
         "tool": {"envfreeze": _about(target, exclude_newer)},
     }
     # The reference implementation judges it; the bytes are made here: no library's version moves them.
@@ -107,15 +109,21 @@ def _about(target: Target, exclude_newer: str | None) -> dict[str, toml.Value]:
     return about
 
 
-def _package(wheel: Wheel, folder: Path | None) -> Mapping[str, toml.Value]:
+def _package(wheel: Wheel, folder: Path | None, locked: Collection[str]) -> Mapping[str, toml.Value]:
     file: dict[str, toml.Value] = {} if wheel.direct else {"name": wheel.filename}
     path = local.relative(wheel.url, folder)
     file |= {"url": wheel.url} if path is None else {"path": path}
     if wheel.size is not None:
         file["size"] = wheel.size
     file["hashes"] = {"sha256": wheel.digest.hex}
-    where: dict[str, toml.Value] = {"archive": file} if wheel.direct else {"wheels": [file]}
-    return {"name": wheel.name, "version": wheel.version, **where}
+    package: dict[str, toml.Value] = {"name": wheel.name, "version": wheel.version}
+    if here := [name for name in wheel.dependencies if name in locked]:
+        package["dependencies"] = [{"name": name} for name in here]
+    package |= {"archive": file} if wheel.direct else {"wheels": [file]}
+    # PEP 751 lets `dependencies` name packages of the same file only; what else is needed is conda's.
+    if elsewhere := [name for name in wheel.dependencies if name not in locked]:
+        package["tool"] = {"envfreeze": {"conda": elsewhere}}
+    return package
 
 
 def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wheel:
@@ -128,6 +136,7 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
         if len(files) != 1:
             raise package.wrong("wheels", f"holds {len(files)} wheels, not one")
         file = files[0]
+    dependencies = _dependencies(package)
     package.finish()
     url = _url(file, folder)
     filename = unquote(urlsplit(url).path).rpartition("/")[2] if direct else file.string("name")
@@ -137,7 +146,31 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
     hashes.finish()
     size = file.optional_size("size")
     file.finish()
-    return Wheel(name, version, filename, digest, size, url, requested=name in requested, direct=direct)
+    return Wheel(
+        name=name,
+        version=version,
+        filename=filename,
+        digest=digest,
+        size=size,
+        url=url,
+        requested=name in requested,
+        direct=direct,
+        dependencies=dependencies,
+    )
+
+
+def _dependencies(package: Table) -> tuple[str, ...]:
+    names: list[str] = []
+    for row in package.tables("dependencies") if "dependencies" in package.keys() else ():  # noqa: SIM118
+        names.append(row.string("name"))
+        row.finish()
+    if "tool" in package.keys():  # noqa: SIM118 - not a mapping
+        tool = package.table("tool")
+        ours = tool.table("envfreeze")
+        names += ours.strings("conda")
+        ours.finish()
+        tool.finish()
+    return tuple(sorted(names))
 
 
 def _url(file: Table, folder: Path | None) -> str:

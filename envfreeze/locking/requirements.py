@@ -17,8 +17,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from envfreeze.project.requirements import includes, logical_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envfreeze.project.model import Project
 
+_PYPROJECT = "pyproject.toml"
 _OPTIONS_AFTER = re.compile(r"\s--?[a-zA-Z].*$")
 _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@( ])")
 _INDEX = re.compile(r"(?:-i|--index-url)[\s=]*(.+)")
@@ -37,13 +40,30 @@ def requested(project: Project) -> frozenset[str]:
     return frozenset(name for line in lines if (name := _name(line)) is not None)
 
 
+def named_in(project: Project) -> Mapping[str, tuple[str, ...]]:
+    """Say where the project names each package of `requested`: the files, in pip's order.
+
+    What pyproject.toml asks for, extras and groups included, counts as named there.
+    """
+    found: dict[str, list[str]] = {}
+    lines = [(_PYPROJECT, line) for line in project.pip.dependencies]
+    for place, line in (*lines, *_lines_with_places(project)):
+        if (name := _name(line)) is not None and place not in found.setdefault(name, []):
+            found[name].append(place)
+    return {name: tuple(places) for name, places in found.items()}
+
+
 def name_an_index(project: Project) -> bool:
     """Whether the requirements files themselves say which index to use (`--index-url`)."""
     return any(_INDEX.match(line) for line in _lines_of_files(project))
 
 
 def _lines_of_files(project: Project) -> list[str]:
-    lines: list[str] = []
+    return [line for _, line in _lines_with_places(project)]
+
+
+def _lines_with_places(project: Project) -> list[tuple[str, str]]:
+    lines: list[tuple[str, str]] = []
     waiting = list(project.pip.requirements)
     seen: set[str] = set()
     while waiting:
@@ -52,7 +72,7 @@ def _lines_of_files(project: Project) -> list[str]:
             continue
         seen.add(path)
         content = project.inputs[path]
-        lines += [line for _, line in logical_lines(content.decode("utf-8-sig"))]
+        lines += [(path, line) for _, line in logical_lines(content.decode("utf-8-sig"))]
         waiting += [
             posixpath.join(posixpath.dirname(path), include.path)
             for include in includes(content, path)

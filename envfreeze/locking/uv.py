@@ -41,7 +41,13 @@ _AUTHENTICATION = re.compile(r"\b(401|403)\b|authentication credentials", re.IGN
 
 
 def compile_pylock(
-    arguments: Sequence[str], *, folder: Path, indexes: Indexes, offline: bool, shown_as: Mapping[str, str]
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    indexes: Indexes,
+    offline: bool,
+    shown_as: Mapping[str, str],
+    annotated: bool = False,
 ) -> None:
     """Run `uv pip compile` in a folder.
 
@@ -51,6 +57,7 @@ def compile_pylock(
         indexes: where to look.
         offline: take from uv's cache only.
         shown_as: paths of temporary files, and what an error calls them.
+        annotated: write a requirements file that says who needs each package, instead of a pylock.toml.
 
     Raises:
         ResolutionError: uv found no answer; its explanation is in the message.
@@ -58,10 +65,12 @@ def compile_pylock(
         MachineError: uv is missing or cannot run.
 
     """
-    command = [_binary(), "pip", "compile", "--no-config", "--format", "pylock.toml"]
+    form = "requirements.txt" if annotated else "pylock.toml"
+    command = [_binary(), "pip", "compile", "--no-config", "--format", form]
     # The interpreter only runs builds of metadata; version and platform stand in the arguments.
     command += ["--python", sys.executable, "--no-python-downloads"]
-    command += ["--quiet", "--no-progress", "--color", "never", "--no-header", "--no-annotate"]
+    command += ["--quiet", "--no-progress", "--color", "never", "--no-header"]
+    command.append("--annotation-style=split" if annotated else "--no-annotate")
     environment = _environment(indexes)
     if indexes.find_links and "UV_FIND_LINKS" not in environment:
         command += [f"--find-links={place}" for place in indexes.find_links]

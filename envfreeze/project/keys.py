@@ -88,6 +88,12 @@ _ARCHIVE = Secret(
     "an http://, https:// or file:/// URL without user and password",
     "credentials are read from ~/.netrc, so that they never stand in a lock",
 )
+_FURTHER = Secret(
+    f"https?://(?:{VARIABLE}(?::{VARIABLE})?@)?{_HOST}|file:///{_REST}",
+    "an http://, https:// or file:/// URL without user and password",
+    "credentials are read from ~/.netrc, or written as ${NAME}, an environment variable: they never stand in "
+    "a lock",
+)
 _INDEX = Secret(
     f"(?:https?://|file:///|{VARIABLE}){_REST}",
     "an http://, https:// or file:/// URL; ${NAME} stands for an environment variable",
@@ -148,12 +154,14 @@ IMAGE = Table(
             "packages",
             Items(
                 Text(
-                    "[a-z0-9][a-z0-9+.-]+",
+                    "[a-z0-9][a-z0-9+.-]+(?:=(?:[0-9]+:)?[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
                     "the name of a Debian package",
-                    "write the plain name, without version or architecture: the lock pins the version",
+                    "write the plain name, without architecture: the lock pins the version; `name=version` "
+                    "takes that very one",
                 )
             ),
-            "Names of OS packages to add to the base. What they depend on comes with them.",
+            "Names of OS packages to add to the base. What they depend on comes with them. `name=version` "
+            "takes that version, where an archive has it.",
             'packages = ["git", "libgl1"]',
             (),
         ),
@@ -235,24 +243,36 @@ APT = Table(
     (
         Key(
             "url",
-            _ARCHIVE,
-            "The archive's root: the folder that holds `dists/`.",
+            _FURTHER,
+            "The archive's root: the folder that holds `dists/`, or of a flat archive its packages. "
+            "`${NAME}` stands for an environment variable: `https://${USER}:${PASSWORD}@packages.example.org`.",
             'url = "https://packages.example.org/debian"',
             required=True,
         ),
         Key(
             "suite",
-            Text(rf"(?:{_NAME}/)*{_NAME}", "the name of a suite, as in trixie"),
-            "The suite to read.",
+            Text(
+                rf"(?:{_NAME}/)*{_NAME}|(?:\./)?(?:{_NAME}/)+|\.?/",
+                "the name of a suite, as in trixie, or the folder of a flat archive, as in / or debian12/",
+            ),
+            "The suite to read. One that ends in `/` is the folder of a flat archive's index, below `url`: "
+            "`/` is `url` itself.",
             'suite = "trixie"',
             required=True,
         ),
         Key(
             "components",
             Items(Text(rf"(?:{_NAME}/)*{_NAME}", "the name of a component, as in main"), at_least=1),
-            "The suite's components to read.",
+            "The suite's components to read. A flat archive has none.",
             'components = ["main", "contrib"]',
             ("main",),
+        ),
+        Key(
+            "platform",
+            OneOrMore(Choice(tuple(Platform.SUPPORTED))),
+            "The platform, or a list of platforms, that the archive is for; on others it is not read.",
+            'platform = "linux/amd64"',
+            otherwise="all platforms of the image",
         ),
         Key(
             "key",

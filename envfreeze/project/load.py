@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, 
 from envfreeze.project.packages import read_packages, several
 from envfreeze.project.pyproject import Pyproject
 from envfreeze.project.toml_file import read_toml
-from envfreeze.project.urls import without_credentials
+from envfreeze.project.urls import expand, without_credentials
 from envfreeze.project.validation import Written, check
 
 if TYPE_CHECKING:
@@ -134,8 +133,34 @@ def _apt(
         key = row["key"].removeprefix("./")
         blame = functools.partial(_blame, written, f"apt[{index}].key", key)
         keys[key] = places.read(places.inside(root, root / key, blame), blame)
-        archives.append(AptArchive(row["url"], row["suite"], tuple(row["components"]), key))
+        flat = row["suite"].endswith("/")
+        if flat and "components" in written.values["apt"][index]:
+            raise written.error(
+                f"apt[{index}].components",
+                f"must not be there: {row['suite']!r}, which ends in /, is a flat archive and has none",
+                "leave components out, or name a suite below dists/",
+            )
+        archives.append(
+            AptArchive(
+                url=expand(written, f"apt[{index}].url", [row["url"]])[0],
+                suite=row["suite"],
+                components=() if flat else tuple(row["components"]),
+                key=key,
+                platforms=tuple(map(Platform.parse, several(row["platform"]))),
+            )
+        )
     return tuple(archives), keys
+
+
+def _effective_apt(archive: AptArchive, row: Mapping[str, Any]) -> dict[str, Any]:
+    platforms = {"platform": sorted(map(str, archive.platforms))} if archive.platforms else {}
+    return {
+        "components": list(archive.components),
+        "key": archive.key,
+        "suite": archive.suite,
+        "url": without_credentials(row["url"]),
+        **platforms,
+    }
 
 
 def _blame(written: Written, key: str, name: str, problem: str) -> UsageError:
@@ -158,7 +183,7 @@ def _effective(
     written = settings["pip"]
     newest = pip.exclude_newer
     return {
-        "apt": [asdict(archive) for archive in apt],
+        "apt": [_effective_apt(archive, row) for archive, row in zip(apt, settings["apt"], strict=True)],
         "entropy": {"seed": settings["entropy"]["seed"]},
         "image": {
             "base": image.base,

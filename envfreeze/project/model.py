@@ -21,10 +21,12 @@ class AptArchive:
     """A further apt archive, `[[apt]]`.
 
     Attributes:
-        url: its root, the folder that holds `dists/`.
-        suite: a suite's name.
-        components: its components, `main` by default.
+        url: its root, the folder that holds `dists/`; of a flat archive the folder that its packages are in.
+            May carry credentials that came from the environment.
+        suite: a suite's name, or the folder of a flat archive's index, ending in `/`.
+        components: its components, `main` by default; () for a flat archive.
         key: an OpenPGP keyring file, relative to the project.
+        platforms: those that it is for; (): all of the image's.
 
     """
 
@@ -32,6 +34,11 @@ class AptArchive:
     suite: str
     components: tuple[str, ...]
     key: str
+    platforms: tuple[Platform, ...] = ()
+
+    def serves(self, platform: Platform) -> bool:
+        """Whether it is for a platform."""
+        return not self.platforms or platform in self.platforms
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class ImageSettings:
         python: the minor version asked for (`3.13`), None for the base's own.
         platforms: at least one, in the order written.
         env: further environment variables.
-        packages: names of OS packages, as written.
+        packages: names of OS packages, as written: `git`, or `git=1:2.47.3-0+deb13u1` for that very version.
         mirror: root of the distribution's mirror; None: found out.
         include: project files and folders to copy in, relative POSIX paths, folders with or without `/`.
         user: `name`, `uid` or `uid:gid` that the container runs as; None: root.

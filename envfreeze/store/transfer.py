@@ -76,6 +76,7 @@ class Download:
         digest: of the file.
         size: bytes; None where it is not known.
         urls: where it is, in the order to try: http, https or file; with credentials where need be.
+        advice: what to do where none of them has it any more.
 
     """
 
@@ -83,6 +84,7 @@ class Download:
     digest: Digest
     size: int | None
     urls: tuple[str, ...]
+    advice: str = ""
 
 
 class Meter:
@@ -135,13 +137,17 @@ class Transfer:
 
         """
         failures: list[tuple[str, AttemptError]] = []
-        for url in wanted.urls:
+        for url, following in zip(wanted.urls, (*wanted.urls[1:], None), strict=True):
             try:
                 take = self._copy if url.lower().startswith("file:") else self._download
                 path = take(wanted, url, meter)
             except AttemptError as failure:
                 self._halt.check()  # a connection that was cut by calling it off is no failure
                 failures.append((shown(url), failure))
+                if following is not None:
+                    self._progress.note(
+                        f"{wanted.name}: {shown(url)}: {failure.reason}; trying {shown(following)}"
+                    )
             else:
                 self._cache.note_checked(wanted.digest)
                 return path
@@ -261,7 +267,7 @@ def verdict(wanted: Download, failures: Sequence[tuple[str, AttemptError]]) -> E
     kind = NotFoundError if all(each.status in _NOT_THERE for _, each in failures) else NetworkError
     return kind(
         f"{wanted.name} could not be fetched from {where}: {failure.reason}",
-        hint=advice([each for _, each in failures]),
+        hint=advice([each for _, each in failures]) or (wanted.advice if kind is NotFoundError else ""),
         details=details,
     )
 

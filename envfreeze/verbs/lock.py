@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
-from envfreeze.locking import entropy, files, indexes
+from envfreeze.locking import changes, entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
@@ -20,32 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+    from envfreeze.locking.changes import Change
     from envfreeze.locking.model import AptBase
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a new lock has that the last one had not, or had otherwise.
-
-    Attributes:
-        kind: `added`, `removed` or `moved`.
-        side: `pip` or `os`.
-        platform: `linux/amd64`.
-        name: of the package.
-        before: version in the last lock, None where added.
-        after: version in this lock, None where removed.
-
-    """
-
-    kind: str
-    side: str
-    platform: str
-    name: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +112,7 @@ def lock(
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
     if before is not None and _says_the_same(before, made):
-        made = before
+        made = _explained(before, made)
     if seal:
         made = _sealed(made, project, wish, workers)
     elif before is not None and before.sealed and not made.sealed:
@@ -142,7 +121,7 @@ def lock(
         )
     written = files.write(made, project.root)
     notes = sorted({note for target in made.targets for note in target.base.notes})
-    return LockOutcome(made, project.root, written, tuple(_changes(before, made)), tuple(notes))
+    return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
 
 
 def check(
@@ -211,7 +190,7 @@ def outdated(
     newest = _resolve(project, _digests(project), locked, wish)
     return tuple(
         Outdated(change.side, change.platform, change.name, change.before, change.after)
-        for change in _changes(locked, newest)
+        for change in changes.between(locked, newest)
         if change.kind == "moved" and change.before is not None and change.after is not None
     )
 
@@ -225,13 +204,38 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                 target,
                 manifest=None,
                 layers=tuple(replace(layer, seal=None) for layer in target.layers),
-                base=replace(target.base, indexes=(), archives=()),
+                base=replace(
+                    target.base,
+                    indexes=(),
+                    archives=(),
+                    packages=tuple(replace(deb, depends=()) for deb in target.base.packages),
+                ),
+                wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
             )
             for target in lock.targets
         )
         return replace(lock, targets=tuple(targets))
 
     return bare(before) == bare(made)
+
+
+def _explained(before: Lock, made: Lock) -> Lock:
+    """The older lock with what the newer one knows of who needs whom: that moves no image and no seal."""
+    targets = (
+        replace(
+            old,
+            wheels=new.wheels,
+            base=replace(
+                old.base,
+                packages=tuple(
+                    replace(deb, depends=again.depends or deb.depends)
+                    for deb, again in zip(old.base.packages, new.base.packages, strict=True)
+                ),
+            ),
+        )
+        for old, new in zip(before.targets, made.targets, strict=True)
+    )
+    return replace(before, targets=tuple(targets))
 
 
 def _last(root: Path, progress: Progress) -> Lock | None:
@@ -280,7 +284,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
     moving = wish.upgrade or (
         last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
     )
-    if last is not None and not moving and not apt.satisfied(project, last.base):
+    if last is not None and not moving and not apt.satisfied(project, last.base, platform):
         base, python, glibc = last.base, last.python, last.glibc
     else:
         resolution = apt.resolve(
@@ -294,7 +298,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         )
         base, python, glibc = resolution.base, resolution.python, resolution.glibc
         if wish.review:
-            base = _reviewed(base, wish)
+            base = _reviewed(project, base, wish)
     pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
     wheels = pip.resolve(
         project,
@@ -315,11 +319,17 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
     )
 
 
-def _reviewed(base: AptBase, wish: _Wish) -> AptBase:
+def _reviewed(project: Project, base: AptBase, wish: _Wish) -> AptBase:
     """The base with a note for everything in its maintainer scripts that no rule covers."""
     from envfreeze.engines.native.review import review_packages  # noqa: PLC0415 - not needed where nothing moves
 
-    notes = review_packages(base, cache=wish.cache, offline=wish.offline, progress=wish.progress)
+    notes = review_packages(
+        base,
+        cache=wish.cache,
+        offline=wish.offline,
+        progress=wish.progress,
+        authenticate=partial(indexes.authenticate, project=project),
+    )
     for note in notes:
         wish.progress.warn(note)
     return replace(base, notes=notes)
@@ -373,7 +383,7 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
-        causes = apt.satisfied(project, target.base)
+        causes = apt.satisfied(project, target.base, target.platform)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes:
             continue
@@ -400,31 +410,3 @@ def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
                 yield f"{target.platform}: whether {name} is asked for by name has changed"
             if before.direct != after.direct or (after.direct and before.digest != after.digest):
                 yield f"{target.platform}: {name} comes from another URL than the locked one"
-
-
-def _changes(before: Lock | None, after: Lock) -> Iterator[Change]:
-    if before is None:
-        return
-    last = {target.platform: target for target in before.targets}
-    for target in after.targets:
-        known = last.get(target.platform)
-        if known is None:
-            continue
-        sides = (
-            (
-                "os",
-                {deb.name: deb.version for deb in known.base.packages},
-                {deb.name: deb.version for deb in target.base.packages},
-            ),
-            (
-                "pip",
-                {wheel.name: wheel.version for wheel in known.wheels},
-                {wheel.name: wheel.version for wheel in target.wheels},
-            ),
-        )
-        for side, old, new in sides:
-            for name in sorted(old.keys() | new.keys()):
-                was, now = old.get(name), new.get(name)
-                if was != now:
-                    kind = "added" if was is None else "removed" if now is None else "moved"
-                    yield Change(kind, side, str(target.platform), name, was, now)

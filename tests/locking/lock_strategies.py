@@ -54,15 +54,20 @@ def wheels(draw: st.DrawFn) -> Wheel:
         url=root + quote(path),
         requested=draw(st.booleans()),
         direct=draw(st.booleans()),
+        dependencies=tuple(sorted(draw(st.sets(names, max_size=3)))),
     )
 
 
 @st.composite
 def bases(draw: st.DrawFn) -> AptBase:
-    archives = draw(st.lists(st.builds(Archive, texts, st.lists(texts, max_size=2).map(tuple)), max_size=2))
+    some_places = st.lists(texts, max_size=2).map(tuple)
+    archives = draw(
+        st.lists(st.builds(Archive, texts, some_places, st.none() | st.binary(max_size=9)), max_size=2)
+    )
     known = st.sampled_from([archive.name for archive in archives] or [""])
     filenames = texts.map(lambda text: f"pool/{text.replace('..', '')}.deb")
-    debs = st.builds(Deb, texts, texts, texts, filenames, digests, sizes, known, st.booleans())
+    needs = st.lists(texts, min_size=1, max_size=3).map(tuple) | st.just(())
+    debs = st.builds(Deb, texts, texts, texts, filenames, digests, sizes, known, st.booleans(), needs)
     indexes = st.builds(AptIndex, known, texts, st.lists(texts, max_size=2).map(tuple), texts, digests)
     some = 3 if archives else 0
     return AptBase(

@@ -65,7 +65,15 @@ def small_lock(**changes: Any) -> Lock:
                 "debian",
             ),
             Deb(
-                "tzdata", "2025b", "all", "pool/main/t/tzdata_2025b_all.deb", digest("c"), 260, "debian", True
+                "tzdata",
+                "2025b",
+                "all",
+                "pool/main/t/tzdata_2025b_all.deb",
+                digest("c"),
+                260,
+                "debian",
+                True,
+                ("libc6",),
             ),
         ),
         notes=('libc6: its postinst restarts "services"; in an image there are none',),
@@ -86,6 +94,7 @@ def small_lock(**changes: Any) -> Lock:
                 "file:wheels/mine-1.0-py3-none-any.whl",
                 True,
                 True,
+                ("conda-numpy", "six"),
             ),
             Wheel(
                 "six",

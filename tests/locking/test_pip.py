@@ -509,3 +509,47 @@ def test_resolving_twice_gives_the_same(
     index.add(make_wheel("b"), make_wheel("a", requires=["b", "c"]), make_wheel("c"))
     project = make_project("a", index_url=index.url)
     assert pip.resolve(project, AMD64) == pip.resolve(project, AMD64)
+
+
+def test_who_needs_whom_is_known_for_the_target_and_the_extras_asked_for(
+    index: Index, make_wheel: MakeWheel, make_project: MakeProject
+) -> None:
+    index.add(
+        make_wheel(
+            "app",
+            requires=["lib", "on-windows; sys_platform == 'win32'", "extra-lib; extra == 'more'"],
+        ),
+        make_wheel("lib", requires=["base"]),
+        make_wheel("extra-lib", requires=["base"]),
+        make_wheel("base"),
+    )
+    notes = Notes()
+    project = make_project("app[more]", index_url=index.url)
+    wheels = pip.resolve(project, AMD64, progress=notes)
+    assert {wheel.name: wheel.dependencies for wheel in wheels} == {
+        "app": ("extra-lib", "lib"),
+        "base": (),
+        "extra-lib": ("base",),
+        "lib": ("base",),
+    }
+    assert notes.warnings == []
+    again = pip.resolve(project, AMD64, pins=wheels, offline=True)
+    assert again == wheels
+
+
+def test_edges_are_known_without_uv_s_cache_too(
+    index: Index, make_wheel: MakeWheel, make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    index.add(make_wheel("app", requires=["lib"]), make_wheel("lib"))
+    app, _ = pip.resolve(make_project("app", index_url=index.url), AMD64)
+    assert app.dependencies == ("lib",)
+
+
+def test_edges_of_wheels_named_by_their_url_are_known(
+    index: Index, make_wheel: MakeWheel, make_project: MakeProject
+) -> None:
+    index.add(make_wheel("lib"), app := make_wheel("app", requires=["lib"]))
+    project = make_project(f"app @ {index.file_url(app)}", index_url=index.url)
+    first, second = pip.resolve(project, AMD64)
+    assert (first.name, first.dependencies, second.dependencies) == ("app", ("lib",), ())

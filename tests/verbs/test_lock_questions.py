@@ -117,12 +117,12 @@ def test_a_newer_release_is_no_drift_but_outdated(locked, newer, tools):
     ended = asked(locked, "--outdated")
     assert ended.code == 0
     assert ended.stdout.splitlines() == [
-        "tzdata 2026a-1 -> 2026b-1 (os, linux/amd64)",
         "alpha 1.0 -> 1.1 (pip, linux/amd64)",
         "beta 1.0 -> 1.1 (pip, linux/amd64)",
+        "tzdata 2026a-1 -> 2026b-1 (os, linux/amd64)",
     ]
     found = asked(locked, "--outdated", "--json").document["outdated"]
-    assert [one["name"] for one in found] == ["tzdata", "alpha", "beta"]
+    assert [one["name"] for one in found] == ["alpha", "beta", "tzdata"]
 
 
 def test_a_new_requirement_moves_no_other_pin(locked, newer, tools):
@@ -131,7 +131,7 @@ def test_a_new_requirement_moves_no_other_pin(locked, newer, tools):
     locked.write("requirements.txt", "alpha\ngamma\ndelta\n")
     ended = locked.run("lock")
     assert ended.code == 0
-    assert "added delta 1.0" in ended.stderr
+    assert "pip, linux/amd64: 1 added\n  added  delta 1.0  (asked for)\n" in ended.stderr
     assert versions(locked) == {"alpha": "1.0", "beta": "1.0", "gamma": "1.0", "delta": "1.0"}
 
 
@@ -139,7 +139,7 @@ def test_upgrade_package_moves_that_package_alone(locked, newer):
     newer(locked, "alpha", "beta", "gamma")
     ended = locked.run("lock", "--upgrade-package", "beta")
     assert ended.code == 0
-    assert "moved beta 1.0 -> 1.1 (pip, linux/amd64)" in ended.stderr
+    assert "pip, linux/amd64: 1 moved\n  up  beta 1.0 -> 1.1\n" in ended.stderr
     assert versions(locked) == {"alpha": "1.0", "beta": "1.1", "gamma": "1.0"}
 
 

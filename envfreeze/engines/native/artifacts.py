@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
 
+_GONE = (
+    "`envfreeze lock --upgrade-package {0.name}` takes the version that the archive has now; a snapshot that "
+    "is not there yet may come within a day"
+)
+_FURTHER_GONE = (
+    "{0.archive} keeps no old versions, and no snapshots of it are known: `envfreeze lock --upgrade-package "
+    "{0.name}` takes the version that it has now; a mirror of your own, as [[apt]] url, keeps what you need"
+)
+
+
 def debs_of(target: Target, layer: PlannedLayer) -> tuple[Deb, ...]:
     """The OS packages that a layer is made of, sorted by name: all of them for `system`."""
     if layer.kind == "system":
@@ -44,7 +54,7 @@ def obtain(
 ) -> dict[Digest, Path]:
     """Have the artifacts in the cache, downloading what is missing.
 
-    `authenticate` puts credentials into the URLs of wheels, which the lock never has.
+    `authenticate` puts credentials into URLs, which the lock never has.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -52,27 +62,35 @@ def obtain(
 
     """
     downloads = [
-        *_deb_downloads(target.base, debs),
+        *_deb_downloads(target.base, debs, authenticate),
         *(Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),)) for wheel in wheels),
     ]
     return fetch(cache, downloads, progress=progress, offline=offline)
 
 
 def obtain_debs(
-    base: AptBase, debs: Iterable[Deb], *, cache: Cache, offline: bool, progress: Progress
+    base: AptBase,
+    debs: Iterable[Deb],
+    *,
+    cache: Cache,
+    offline: bool,
+    progress: Progress,
+    authenticate: Callable[[str], str] = str,
 ) -> dict[Digest, Path]:
     """Have OS packages in the cache; as `obtain`."""
-    return fetch(cache, _deb_downloads(base, debs), progress=progress, offline=offline)
+    return fetch(cache, _deb_downloads(base, debs, authenticate), progress=progress, offline=offline)
 
 
-def _deb_downloads(base: AptBase, debs: Iterable[Deb]) -> list[Download]:
+def _deb_downloads(base: AptBase, debs: Iterable[Deb], authenticate: Callable[[str], str]) -> list[Download]:
     roots = {archive.name: archive.locations for archive in base.archives}
+    further = {archive.name for archive in base.archives if archive.key is not None}
     return [
         Download(
             name=deb.filename.rpartition("/")[2],
             digest=deb.digest,
             size=deb.size,
-            urls=tuple(f"{root.rstrip('/')}/{deb.filename}" for root in roots[deb.archive]),
+            urls=tuple(authenticate(f"{root.rstrip('/')}/{deb.filename}") for root in roots[deb.archive]),
+            advice=_FURTHER_GONE.format(deb) if deb.archive in further else _GONE.format(deb),
         )
         for deb in debs
     ]

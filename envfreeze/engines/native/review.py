@@ -13,6 +13,8 @@ from envfreeze.engines.native.artifacts import obtain_debs
 from envfreeze.layers.deb import read_control, review
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envfreeze.locking.model import AptBase
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
@@ -20,8 +22,17 @@ if TYPE_CHECKING:
 _RULE = f"review-{__version__}"
 
 
-def review_packages(base: AptBase, *, cache: Cache, offline: bool, progress: Progress) -> tuple[str, ...]:
+def review_packages(
+    base: AptBase,
+    *,
+    cache: Cache,
+    offline: bool,
+    progress: Progress,
+    authenticate: Callable[[str], str] = str,
+) -> tuple[str, ...]:
     """Review every package of a base; the packages are downloaded, as a build would.
+
+    `authenticate` puts credentials into the URLs of further archives.
 
     Raises:
         NetworkError: a package cannot be had.
@@ -36,7 +47,9 @@ def review_packages(base: AptBase, *, cache: Cache, offline: bool, progress: Pro
             notes.extend(fact["notes"])
         else:
             unknown.append(deb)
-    files = obtain_debs(base, unknown, cache=cache, offline=offline, progress=progress)
+    files = obtain_debs(
+        base, unknown, cache=cache, offline=offline, progress=progress, authenticate=authenticate
+    )
     for deb in unknown:
         found = review(read_control(files[deb.digest], deb), deb.name)
         cache.remember(_RULE, str(deb.digest), {"notes": list(found)})

@@ -1,7 +1,8 @@
 """apt's sources, where apt itself is among the packages: the very archives that the lock names.
 
 The last location of an archive is used, which for Debian is the snapshot of the locked index's date, so that
-`apt install` in a container finds what fits the image.
+`apt install` in a container finds what fits the image. A further archive's key comes from the lock, and lies
+where sources.list(5) wants keyrings that no package manages.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ def entries(tree: Tree) -> Iterator[Entry]:
         if not indexes or not archive.locations:
             continue
         location = archive.locations[-1]
+        name = _UNSAFE.sub("-", archive.name.lower()).strip("-")
+        keyring = _keyring(tree, archive.name)
+        if archive.key is not None:
+            keyring = f"etc/apt/keyrings/{name}.gpg"
+            yield file(keyring, archive.key)
         stanzas = []
         for components in dict.fromkeys(index.components for index in indexes):
             same = [index for index in indexes if index.components == components]
-            stanzas.append(_stanza(location, same, _keyring(tree, archive.name)))
-        name = _UNSAFE.sub("-", archive.name.lower()).strip("-")
+            stanzas.append(_stanza(location, same, keyring))
         yield file(f"etc/apt/sources.list.d/{name}.sources", "\n".join(stanzas).encode())
     yield directory("var/lib/apt/lists/partial", mode=0o700, uid=_owner(tree))
     yield directory("var/cache/apt/archives/partial", mode=0o700, uid=_owner(tree))

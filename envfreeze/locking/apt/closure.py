@@ -10,7 +10,9 @@ of the set of requests and of the indexes, whatever order either comes in:
 4. Of several alternatives the first that can be had is taken; of several providers of a virtual package,
    the real package of that name, then the one of the highest priority, then the first by name. One that
    conflicts with something chosen is passed over while another can be had.
-5. Nothing chosen is taken back. Where that leads to a conflict it is an error that names both.
+5. A dependency that no candidate's version satisfies, and a further archive's does, pins that version, and
+   everything is chosen again.
+6. Otherwise nothing chosen is taken back. Where that leads to a conflict it is an error that names both.
 """
 
 from __future__ import annotations
@@ -41,7 +43,49 @@ def close(universe: Universe, requested: Iterable[str], *, suite: str) -> tuple[
             closure exclude each other.
 
     """
-    return _Closure(universe, suite).run(sorted(set(requested)))
+    names = sorted(set(requested))
+    while True:
+        try:
+            return _Closure(universe, suite).run(names)
+        except _OtherVersionError as need:
+            # Each turn pins one name more, and no name twice.
+            universe = universe.pinned(need.name, need.version)
+
+
+def settled_by(packages: Iterable[Package], architecture: str) -> dict[str, tuple[str, ...]]:
+    """Return which packages of a closure settle each one's `Pre-Depends` and `Depends`, by name, sorted.
+
+    Where alternatives or several providers are in the closure, all of them count: each is a reason why the
+    package works, and each has a use for it.
+    """
+    standing: dict[str, list[Package]] = {}
+    for package in packages:
+        for name in {package.name, *(provision.name for provision in package.provides)}:
+            standing.setdefault(name, []).append(package)
+    return {
+        package.name: tuple(
+            sorted(
+                {
+                    other.name
+                    for group in package.depends
+                    for relation in group
+                    if relation.reaches(architecture)
+                    for other in standing.get(relation.name, ())
+                    if other.name != package.name and other.satisfies(relation)
+                }
+            )
+        )
+        for package in packages
+    }
+
+
+class _OtherVersionError(Exception):
+    """A dependency that only another version than the candidate can settle."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +135,12 @@ class _Closure:
         if package is not None:
             return package
         where = f"in {self._suite} for {self._universe.architecture}"
+        versions = self._universe.versions(name)
+        if versions:
+            raise ResolutionError(
+                f"there is no {name} {self._universe.pins[name]} {where}",
+                hint=f"there is {' and '.join(f'{version} ({archive})' for version, archive in versions)}",
+            )
         providers = self._universe.providers(name)
         if providers:
             names = ", ".join(provider.name for provider in providers)
@@ -129,13 +179,31 @@ class _Closure:
             for package in self._satisfying(relation)
         }
         if not options:
+            self._look_elsewhere(need)
             raise ResolutionError(
                 f"{need.package.name} {need.package.version} needs {_text(need.group)}, "
                 f"which {self._suite} does not have for {self._universe.architecture}",
-                details=(f"{need.package.name} is needed by: {self._chain(need.package.name)}",),
+                details=(
+                    f"{need.package.name} is needed by: {self._chain(need.package.name)}",
+                    *self._pins_of(need),
+                ),
                 hint="leave the package out, or add the archive that has it as [[apt]]",
             )
         return list(options.values())
+
+    def _look_elsewhere(self, need: _Need) -> None:
+        """Pin the newest version that settles a need and is not the candidate, where there is one."""
+        for relation in need.group:
+            if relation.name in self._universe.pins or not relation.reaches(self._universe.architecture):
+                continue
+            for version, _ in self._universe.versions(relation.name, further=True):
+                if relation.holds_for(version):
+                    raise _OtherVersionError(relation.name, version)
+
+    def _pins_of(self, need: _Need) -> Iterator[str]:
+        for relation in need.group:
+            if (version := self._universe.pins.get(relation.name)) is not None:
+                yield f"{relation.name} is held at {version}"
 
     def _satisfying(self, relation: Relation) -> Iterator[Package]:
         real = self._universe.candidate(relation.name)

@@ -88,13 +88,17 @@ class PackagesFile:
         data: its bytes.
         archive: name of the archive that it describes.
         automatic: as in `Release.automatic`.
+        further: the archive is not the distribution's own.
         where: the file's place, for messages.
 
     """
 
-    def __init__(self, data: bytes, *, archive: str, automatic: bool = True, where: str) -> None:
+    def __init__(
+        self, data: bytes, *, archive: str, automatic: bool = True, further: bool = False, where: str
+    ) -> None:
         self.archive = archive
         self.automatic = automatic
+        self.further = further
         self.where = where
         # With a line end before the first line, every line is found by the line end before it.
         self._data = b"\n" + data
@@ -186,18 +190,23 @@ class PackagesFile:
 class Universe:
     """Everything that can be chosen from, for one architecture.
 
-    Of each package only one version can be chosen, its candidate: the newest of the indexes whose versions
-    are preferred for being newer (`Release.automatic`), else the newest of the others; for equal versions the
-    one of the first index.
+    Of each package only one version can be chosen, its candidate: the pinned one; else the newest of the
+    distribution, and where that has none the newest of the further archives. Indexes whose versions are
+    preferred for being newer (`Release.automatic`) come before others of their kind; for equal versions the
+    first index counts.
 
     Args:
         files: in the order of precedence.
         architecture: Debian's name of it.
+        pins: the version that has to be taken, by name.
 
     """
 
-    def __init__(self, files: Sequence[PackagesFile], architecture: str) -> None:
+    def __init__(
+        self, files: Sequence[PackagesFile], architecture: str, pins: Mapping[str, str] | None = None
+    ) -> None:
         self.architecture = architecture
+        self.pins: Mapping[str, str] = pins or {}
         self._files = files
         self._candidates: dict[str, Package | None] = {}
         self._providers: dict[str, tuple[Package, ...]] = {}
@@ -209,14 +218,32 @@ class Universe:
     def candidate(self, name: str) -> Package | None:
         """Return the version of a package that can be chosen, None where there is none."""
         if name not in self._candidates:
-            best: tuple[bool, object, PackagesFile, int] | None = None
+            pinned = self.pins.get(name)
+            best: tuple[bool, bool, object, PackagesFile, int] | None = None
             for file in self._files:
                 for version, position in file.versions(name, self.architecture):
-                    order = (file.automatic, relations.sort_key(version))
-                    if best is None or order > best[:2]:
+                    order = (not file.further, file.automatic, relations.sort_key(version))
+                    if pinned in (None, version) and (best is None or order > best[:3]):
                         best = (*order, file, position)
-            self._candidates[name] = best[2].package(best[3]) if best is not None else None
+            self._candidates[name] = best[3].package(best[4]) if best is not None else None
         return self._candidates[name]
+
+    def versions(self, name: str, *, further: bool = False) -> tuple[tuple[str, str], ...]:
+        """Return the versions of a package and the archive of each, the newest first, each once.
+
+        With `further` those of further archives only.
+        """
+        found = {
+            (version, file.archive): relations.sort_key(version)
+            for file in self._files
+            if file.further or not further
+            for version, _ in file.versions(name, self.architecture)
+        }
+        return tuple(sorted(found, key=lambda one: (found[one], one[1]), reverse=True))
+
+    def pinned(self, name: str, version: str) -> Universe:
+        """Return the same with one more pin."""
+        return Universe(self._files, self.architecture, {**self.pins, name: version})
 
     def providers(self, name: str) -> tuple[Package, ...]:
         """Return the candidates that provide a virtual package: by priority, then by name."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError, UsageError
+from envfreeze.locking.apt import keyring as keyrings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -62,66 +63,98 @@ class Release:
     files: Mapping[str, IndexFile]
 
 
-def verify(document: bytes, keyring: bytes, *, where: str) -> bytes:
-    """Check the signature of an InRelease file and return the content that it covers.
+def verify(
+    document: bytes,
+    keyring: bytes,
+    *,
+    where: str,
+    signature: bytes | None = None,
+    now: datetime | None = None,
+) -> bytes:
+    """Check the signature of a Release file and return the content that it covers.
 
     Args:
-        document: the InRelease file, a clear-signed OpenPGP message.
+        document: an InRelease file, which is a clear-signed OpenPGP message; with `signature` a Release file.
         keyring: OpenPGP certificates, binary or armoured, one of which has to have signed it.
         where: the file's place, for messages.
+        signature: the content of Release.gpg, detached signatures, binary or armoured; one has to be valid.
+        now: the present moment; certificates that have expired by then do not count. None: all count.
 
     Raises:
         UntrustedError: it is not signed, or not by any of the certificates, or was changed since.
+        UsageError: the keyring is none.
 
     """
-    import pysequoia  # noqa: PLC0415 - heavy
-
-    certificates = certificates_of(keyring, where=f"the keyring for {where}")
+    certificates = keyrings.certificates(keyring, where=f"the keyring for {where}")
+    expired = [] if now is None else [one for one in certificates if one.expiration and one.expiration < now]
     asked: list[str] = []
+    live = [one for one in certificates if one not in expired]
+    content = _covered(document, signature, live, asked, where)
+    if content is not None:
+        return content
+    for one in expired:
+        if one.expiration and _covered(document, signature, [one], [], where) is not None:
+            raise UntrustedError(
+                f"{where} is signed by {one.fingerprint.upper()}, which expired on {iso(one.expiration)}",
+                hint="get the archive's present key; --allow-stale-index accepts the old one",
+            )
+    signers = ", ".join(dict.fromkeys(key.upper() for key in asked))
+    known = ", ".join(one.fingerprint.upper() for one in certificates)
+    named = f" (it names {signers})" if signers else ""
+    raise UntrustedError(
+        f"{where} has no valid signature of a key of this archive{named}",
+        hint="the file was changed, or is another archive's, or its key is another one now: use another "
+        "mirror, or get the archive's key from its publisher",
+        details=(f"the keyring has {known}",),
+    )
+
+
+def _covered(
+    document: bytes,
+    signature: bytes | None,
+    certificates: list[pysequoia.Cert],
+    asked: list[str],
+    where: str,
+) -> bytes | None:
+    """Return what is signed, None where no certificate signed it; `asked` gets the keys that did."""
+    import pysequoia  # noqa: PLC0415 - heavy
 
     def store(key_ids: list[str]) -> list[pysequoia.Cert]:
         asked.extend(key_ids)
         return certificates
 
-    if b"-----BEGIN PGP SIGNED MESSAGE-----" not in document:
-        raise UntrustedError(
-            f"{where} is not signed",
-            hint="it may be another server's error page; check [image] mirror and the host's apt sources",
-        )
-    try:
-        result = pysequoia.verify(bytes=document, store=store)
-    except (RuntimeError, ValueError) as error:
-        signers = f" (it names {', '.join(key.upper() for key in asked)})" if asked else ""
-        raise UntrustedError(
-            f"{where} has no valid signature of a key of this archive{signers}",
-            hint="the file was changed, or is another archive's; use another mirror",
-            details=(str(error).split("\n", 1)[0],),
-        ) from None
-    content: bytes | None = result.bytes
-    if not result.valid_sigs or not content:
-        raise UntrustedError(f"{where} has no valid signature of a key of this archive")
-    return content
+    if signature is None:
+        if b"-----BEGIN PGP SIGNED MESSAGE-----" not in document:
+            raise UntrustedError(
+                f"{where} is not signed",
+                hint="it may be another server's error page; check [image] mirror and the host's apt sources",
+            )
+        try:
+            result = pysequoia.verify(bytes=document, store=store)
+        except (RuntimeError, ValueError):
+            return None
+        content: bytes | None = result.bytes
+        return content if result.valid_sigs and content else None
+    for one in _signatures(signature, where):
+        try:
+            if pysequoia.verify(bytes=document, store=store, signature=one).valid_sigs:
+                return document
+        except (RuntimeError, ValueError):
+            continue
+    return None
 
 
-def certificates_of(keyring: bytes, *, where: str) -> list[pysequoia.Cert]:
-    """Return the OpenPGP certificates of a keyring, binary or armoured.
-
-    Raises:
-        UsageError: there is none in it.
-
-    """
+def _signatures(data: bytes, where: str) -> list[pysequoia.Sig]:
     import pysequoia  # noqa: PLC0415 - heavy
 
     try:
-        certificates: list[pysequoia.Cert] = pysequoia.Cert.split_bytes(keyring)
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"{where} is not an OpenPGP keyring: {str(error).split(chr(10), 1)[0]}",
-            hint="give the archive's public key, armoured (.asc) or binary (.gpg)",
+        packets = list(pysequoia.packet.PacketPile.from_bytes(keyrings.binary(data, where=f"{where}.gpg")))
+        return [pysequoia.Sig.from_bytes(bytes(packet)) for packet in packets]
+    except (RuntimeError, ValueError, UsageError):
+        raise UntrustedError(
+            f"{where}.gpg is not an OpenPGP signature",
+            hint="it may be another server's error page; check the archive's address",
         ) from None
-    if not certificates:
-        raise UsageError(f"{where} holds no OpenPGP certificate")
-    return certificates
 
 
 def parse(content: bytes, *, where: str) -> Release:
@@ -170,7 +203,8 @@ def check(
     Args:
         release: the file's content.
         suite: the suite asked for. A signature alone does not tell one suite of an archive from another.
-        named_in: the fields of which one has to name it. Debian's `Suite` changes when a release becomes
+        named_in: the fields of which one has to name it; none: an archive without suites has no name for it
+            to have. Debian's `Suite` changes when a release becomes
             oldstable; Ubuntu's updates and security suites have the `Codename` of the release itself.
         now: the present moment.
         locked: date of the index that was locked before; an older one would undo security updates.
@@ -181,7 +215,7 @@ def check(
         UntrustedError: it is refused.
 
     """
-    if suite not in (release.names.get(field) for field in named_in):
+    if named_in and suite not in (release.names.get(field) for field in named_in):
         named = ", ".join(f"{field}: {value}" for field, value in release.names.items()) or "no suite at all"
         raise UntrustedError(
             f"{where} names {named}, but {suite} was asked for",
@@ -231,5 +265,6 @@ def _files(table: str, *, where: str) -> dict[str, IndexFile]:
             digest = Digest.parse(columns[0])
         except ValueError as error:
             raise UntrustedError(f"{where}: cannot read a line of SHA256: {error}") from None
-        files[columns[2]] = IndexFile(digest, int(columns[1]))
+        # Flat archives write `./Packages`.
+        files[columns[2].removeprefix("./")] = IndexFile(digest, int(columns[1]))
     return files

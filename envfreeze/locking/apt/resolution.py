@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from envfreeze.errors import ResolutionError, UsageError
-from envfreeze.locking.apt import closure, indexes, mirrors, suites
+from envfreeze.locking.apt import closure, indexes, keyring, mirrors, suites
 from envfreeze.locking.apt.index import Universe
+from envfreeze.locking.apt.relations import sort_key
 from envfreeze.locking.apt.release import NAMES, iso
 from envfreeze.locking.model import AptBase, AptIndex, Archive, Deb
 from envfreeze.progress import SILENT
@@ -95,28 +96,35 @@ def resolve(
     for root in dict.fromkeys(index.place.lasting or index.place.name for index in signed):
         progress.note(f"OS packages from {root}")
     files = indexes.read(signed, platform.debian_architecture, session)
-    universe = Universe(files, platform.debian_architecture)
+    universe = Universe(files, platform.debian_architecture, _pins(project))
     packages = closure.close(universe, requested, suite=suite.reference)
+    _tell_of_newer(packages, universe, signed, progress)
     chosen = {package.name: package for package in packages}
     python = python_version(chosen[f"python{suite.python}"].version)
     _check_python(project, suite, python)
     if "libc6" not in chosen:
         raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
+    settled = closure.settled_by(packages, platform.debian_architecture)
     base = AptBase(
         reference=suite.reference,
         archives=_archives(signed, suite),
         indexes=tuple(_locked_index(index) for index in signed),
-        packages=tuple(_deb(package, requested) for package in packages),
+        packages=tuple(_deb(package, requested, settled[package.name]) for package in packages),
     )
     return AptResolution(base, python, glibc_version(chosen["libc6"].version))
 
 
 def satisfied(
-    project: Project, base: AptBase, *, catalogue: Mapping[str, Suite] | None = None
+    project: Project,
+    base: AptBase,
+    platform: Platform | None = None,
+    *,
+    catalogue: Mapping[str, Suite] | None = None,
 ) -> tuple[str, ...]:
     """Say why locked OS packages no longer satisfy a project, a sentence each; empty where they do.
 
-    Needs no network: what the archive has by now is not asked.
+    Needs no network: what the archive has by now is not asked. Further archives for other platforms than
+    `platform` do not count; None: all do.
 
     Raises:
         UsageError: the base is not known or lacks the Python asked for.
@@ -133,14 +141,26 @@ def satisfied(
     causes += [
         f"the OS package {name} is locked and not asked for" for name in sorted(set(locked) - requested)
     ]
+    causes += [
+        f"the OS package {name} is asked for in version {version}, locked is {locked[name].version}"
+        for name, version in sorted(_pins(project).items())
+        if name in locked and locked[name].version != version
+    ]
     ours = {index.archive.name for index in suite.indexes}
-    asked = {(_archive_name(one.url), one.suite, one.components) for one in project.apt}
+    further = [one for one in project.apt if platform is None or one.serves(platform)]
+    asked = {(_archive_name(one.url), one.suite, one.components) for one in further}
     known = {(one.archive, one.suite, one.components) for one in base.indexes if one.archive not in ours}
     causes += [
         f"the archive {name} {at} is asked for and not locked" for name, at, _ in sorted(asked - known)
     ]
     causes += [
         f"the archive {name} {at} is locked and not asked for" for name, at, _ in sorted(known - asked)
+    ]
+    keys = {archive.name: archive.key for archive in base.archives if archive.key is not None}
+    causes += [
+        f"the archive {name} has another key than the locked one"
+        for name in dict.fromkeys(_archive_name(one.url) for one in further)
+        if name in keys and keys[name] != _keys(project, further, name)
     ]
     python = locked.get(f"python{suite.python}")
     if python is not None:
@@ -185,7 +205,26 @@ def _requested(project: Project, suite: Suite) -> set[str]:
             hint=f'leave the key out or set it to "{suite.python}", or choose a base that has '
             f"Python {project.image.python}",
         )
-    return {*suite.seed, *suite.python_packages, *project.image.packages}
+    named = {text.partition("=")[0] for text in project.image.packages}
+    return {*suite.seed, *suite.python_packages, *named}
+
+
+def _pins(project: Project) -> dict[str, str]:
+    """Return the versions that the project names, by package.
+
+    Raises:
+        UsageError: it names two of one package.
+
+    """
+    pins: dict[str, str] = {}
+    for text in project.image.packages:
+        name, _, version = text.partition("=")
+        if version and pins.setdefault(name, version) != version:
+            raise UsageError(
+                f"[image] packages: {name} is asked for in two versions, {pins[name]} and {version}",
+                hint="name one of them",
+            )
+    return pins
 
 
 def _check_python(project: Project, suite: Suite, python: str) -> None:
@@ -227,16 +266,19 @@ def _wanted(
         for index in suite.indexes_for(platform.debian_architecture)
     ]
     for further in project.apt:
+        if not further.serves(platform):
+            continue
         name = _archive_name(further.url)
         wanted.append(
             indexes.Wanted(
                 archive=name,
                 suite=further.suite,
-                named_in=NAMES,
+                named_in=() if further.suite.endswith("/") else NAMES,
                 components=further.components,
                 keyring=_key(project, further),
                 places=(mirrors.further_place(further.url),),
                 locked=dates.get((name, further.suite)),
+                further=True,
             )
         )
     return wanted
@@ -256,6 +298,30 @@ def _key(project: Project, archive: AptArchive) -> bytes:
         ) from None
 
 
+def _keys(project: Project, archives: Iterable[AptArchive], name: str) -> bytes:
+    """Return the certificates of a further archive, binary: those of all its suites, each file once."""
+    own = (one for one in archives if _archive_name(one.url) == name)
+    return b"".join(dict.fromkeys(keyring.binary(_key(project, one), where=one.key) for one in own))
+
+
+def _tell_of_newer(
+    packages: Iterable[Package], universe: Universe, signed: Iterable[SignedIndex], progress: Progress
+) -> None:
+    """Say which packages of the distribution a further archive has in a newer version, which is not taken."""
+    further = {index.wanted.archive for index in signed if index.wanted.further}
+    if not further:
+        return
+    for package in packages:
+        if package.archive in further:
+            continue
+        for version, archive in universe.versions(package.name, further=True)[:1]:
+            if sort_key(version) > sort_key(package.version):
+                progress.note(
+                    f"{package.name} {package.version} is the distribution's; {archive} has {version}: "
+                    f'packages = ["{package.name}={version}"] takes that'
+                )
+
+
 def _archive_name(url: str) -> str:
     """Name a further archive by host and path: `packages.example.org/debian`."""
     parts = urlsplit(mirrors.further_place(url).root)
@@ -269,9 +335,13 @@ def _archives(signed: Iterable[SignedIndex], suite: Suite) -> tuple[Archive, ...
     the time that it takes to settle (`SuiteArchive.settled`).
     """
     known = {index.archive.name: index.archive for index in suite.indexes}
+    keys: dict[str, dict[bytes, None]] = {}
     by_name: dict[str, list[SignedIndex]] = {}
     for index in signed:
         by_name.setdefault(index.wanted.archive, []).append(index)
+        if index.wanted.further:
+            ring = keyring.binary(index.wanted.keyring, where=f"the keyring for {index.wanted.archive}")
+            keys.setdefault(index.wanted.archive, {})[ring] = None
     archives = []
     for name in sorted(by_name):
         lasting = [index.place.lasting for index in by_name[name] if index.place.lasting is not None]
@@ -279,7 +349,8 @@ def _archives(signed: Iterable[SignedIndex], suite: Suite) -> tuple[Archive, ...
         if archive is not None and archive.snapshot is not None:
             date = max(index.release.date for index in by_name[name])
             lasting.append(f"{archive.snapshot}/{mirrors.stamp(date + archive.settled)}")
-        archives.append(Archive(name, tuple(dict.fromkeys(lasting))))
+        key = b"".join(keys[name]) if name in keys else None
+        archives.append(Archive(name, tuple(dict.fromkeys(lasting)), key))
     return tuple(archives)
 
 
@@ -293,7 +364,7 @@ def _locked_index(index: SignedIndex) -> AptIndex:
     )
 
 
-def _deb(package: Package, requested: set[str]) -> Deb:
+def _deb(package: Package, requested: set[str], depends: tuple[str, ...]) -> Deb:
     return Deb(
         name=package.name,
         version=package.version,
@@ -303,4 +374,5 @@ def _deb(package: Package, requested: set[str]) -> Deb:
         size=package.size,
         archive=package.archive,
         requested=package.name in requested,
+        depends=depends,
     )

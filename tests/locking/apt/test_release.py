@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError, UsageError
+from envfreeze.locking.apt import keyring as keyrings
 from envfreeze.locking.apt import release
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def test_a_signature_that_is_cut_off_is_refused(sign: Sign, key: pysequoia.Tsk, 
 @pytest.mark.parametrize("keyring", [b"", b"not a key", b"\x99\x01"])
 def test_a_keyring_that_is_none_is_the_users_mistake(keyring: bytes) -> None:
     with pytest.raises(UsageError, match="the key"):
-        release.certificates_of(keyring, where="the key")
+        keyrings.certificates(keyring, where="the key")
 
 
 # ---------------------------------------------------------------------------------------------- content

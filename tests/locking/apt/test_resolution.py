@@ -398,13 +398,14 @@ def further(
 
 
 def test_a_further_archive_is_locked_like_the_rest(
-    archive: Served, further: Callable[..., Project], resolve: Resolve
+    archive: Served, further: Callable[..., Project], resolve: Resolve, strange_key: pysequoia.Tsk
 ) -> None:
     found = resolve(further())
 
     name = f"{archive.url.removeprefix('http://')}/vendor"
     assert next(deb for deb in found.base.packages if deb.name == "extra").archive == name
-    assert Archive(name, (f"{archive.url}/vendor",)) in found.base.archives
+    certificate = bytes(strange_key.extract_certificate())
+    assert Archive(name, (f"{archive.url}/vendor",), certificate) in found.base.archives
     assert found.base.indexes[-1].suite == "main-suite"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envfreeze.errors import UsageError
-from envfreeze.locking.apt import release, suites
+from envfreeze.locking.apt import keyring, suites
 
 REFERENCES = ("apt:debian/trixie", "apt:debian/bookworm", "apt:ubuntu/noble")
 
@@ -28,7 +28,7 @@ def test_a_suite_is_whole(reference: str, architecture: str) -> None:
     assert f"python{suite.python}" in suite.python_packages
     assert len(set(suite.seed)) == len(suite.seed)
     for index in suite.indexes:
-        assert release.certificates_of(index.keyring, where=index.suite)
+        assert keyring.certificates(index.keyring, where=index.suite)
         assert index.suite in index.archive.suites
         assert "main" in index.components
 

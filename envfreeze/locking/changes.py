@@ -1,0 +1,139 @@
+"""What one lock has that another had not, or had otherwise."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.version import InvalidVersion, Version
+
+from envfreeze.errors import EnvfreezeError
+from envfreeze.locking.apt.relations import sort_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envfreeze.locking.model import CondaPackage, Deb, Lock, Target, Wheel
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a package, or of a whole target.
+
+    Attributes:
+        kind: `added`, `removed`, `moved` (another version) or `replaced` (another file of the same version).
+        side: `conda`, `pip` or `os`; `target` for a platform that came or went, whose `name` is its platform
+            and whose versions are those of its Python.
+        platform: `linux/amd64`.
+        name: of the package.
+        before: version in the last lock, None where added.
+        after: version in this lock, None where removed.
+        direction: of a move: `up`, `down`, or None where the versions cannot be compared.
+        direct: the package was or is asked for by name, and not only needed by another one.
+
+    """
+
+    kind: str
+    side: str
+    platform: str
+    name: str
+    before: str | None
+    after: str | None
+    direction: str | None = None
+    direct: bool = False
+
+
+def between(before: Lock | None, after: Lock) -> tuple[Change, ...]:
+    """Compare two locks of a project.
+
+    Args:
+        before: the last one; None: there was none, and nothing is compared.
+        after: the new one.
+
+    Returns:
+        Targets first, then target by target the packages: conda, pip, OS; direct ones before the others, then
+        by name. A target that is new has no packages here: all of them are.
+
+    """
+    if before is None:
+        return ()
+    last = {str(target.platform): target for target in before.targets}
+    now = {str(target.platform): target for target in after.targets}
+    found = [_target("removed", target) for platform, target in last.items() if platform not in now]
+    found += [_target("added", target) for platform, target in now.items() if platform not in last]
+    for platform, target in now.items():
+        if platform in last:
+            for side in ("conda", "pip", "os"):
+                changes = _of_side(side, last[platform], target)
+                found += sorted(changes, key=lambda change: (not change.direct, change.name))
+    return tuple(found)
+
+
+def _target(kind: str, target: Target) -> Change:
+    platform, added = str(target.platform), kind == "added"
+    return Change(
+        kind=kind,
+        side="target",
+        platform=platform,
+        name=platform,
+        before=None if added else target.python,
+        after=target.python if added else None,
+        direct=True,
+    )
+
+
+def _of_side(side: str, last: Target, now: Target) -> Iterator[Change]:
+    old, new = _packages(side, last), _packages(side, now)
+    for name in sorted(old.keys() | new.keys()):
+        was, present = old.get(name), new.get(name)
+        if was is not None and present is not None:
+            if was.version == present.version and was.digest == present.digest:
+                continue
+            kind = "replaced" if was.version == present.version else "moved"
+        else:
+            kind = "added" if was is None else "removed"
+        whole = kind == "replaced"
+        before = None if was is None else _version(was, whole=whole)
+        after = None if present is None else _version(present, whole=whole)
+        yield Change(
+            kind=kind,
+            side=side,
+            platform=str(now.platform),
+            name=name,
+            before=before,
+            after=after,
+            direction=_direction(side, before, after) if kind == "moved" else None,
+            direct=any(package is not None and package.requested for package in (was, present)),
+        )
+
+
+def _version(package: CondaPackage | Wheel | Deb, *, whole: bool) -> str:
+    """Give the version; for a conda package that only its build string tells apart, that as well."""
+    build = getattr(package, "build", "") if whole else ""
+    return f"{package.version} {build}".strip()
+
+
+def _packages(side: str, target: Target) -> dict[str, CondaPackage | Wheel | Deb]:
+    packages: tuple[CondaPackage, ...] | tuple[Wheel, ...] | tuple[Deb, ...]
+    packages = target.conda if side == "conda" else target.wheels if side == "pip" else target.base.packages
+    return {package.name: package for package in packages}
+
+
+def _direction(side: str, before: str | None, after: str | None) -> str | None:
+    if before is None or after is None:
+        return None
+    with suppress(InvalidVersion, EnvfreezeError, ValueError, ImportError):
+        then, now = _order(side, before), _order(side, after)
+        return "up" if then < now else "down" if now < then else None
+    return None
+
+
+def _order(side: str, version: str) -> Any:  # noqa: ANN401 - each side has an order of its own
+    if side == "os":
+        return sort_key(version)
+    if side == "conda":
+        from rattler import Version as CondaVersion  # noqa: PLC0415 - heavy
+
+        return CondaVersion(version)
+    return Version(version)
