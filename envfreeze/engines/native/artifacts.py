@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.digest import Digest
-    from envfreeze.locking.model import AptBase, Deb, PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import AptBase, CondaPackage, Deb, PlannedLayer, Target, Wheel
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
@@ -22,6 +22,12 @@ def debs_of(target: Target, layer: PlannedLayer) -> tuple[Deb, ...]:
         return target.base.packages
     names = set(layer.packages) if layer.kind == "debs" else set()
     return tuple(deb for deb in target.base.packages if deb.name in names)
+
+
+def conda_of(target: Target, layer: PlannedLayer) -> tuple[CondaPackage, ...]:
+    """The conda packages that a layer is made of, sorted by name."""
+    names = set(layer.packages) if layer.kind == "conda" else set()
+    return tuple(package for package in target.conda if package.name in names)
 
 
 def wheels_of(target: Target, layer: PlannedLayer) -> tuple[Wheel, ...]:
@@ -36,6 +42,7 @@ def obtain(
     target: Target,
     debs: Iterable[Deb],
     wheels: Iterable[Wheel],
+    conda: Iterable[CondaPackage] = (),
     *,
     cache: Cache,
     offline: bool,
@@ -44,16 +51,20 @@ def obtain(
 ) -> dict[Digest, Path]:
     """Have the artifacts in the cache, downloading what is missing.
 
-    `authenticate` puts credentials into the URLs of wheels, which the lock never has.
+    `authenticate` puts credentials into the URLs of wheels and conda packages, which the lock never has.
 
     Raises:
         NetworkError: an artifact cannot be had.
         UntrustedError: what came is not what was locked.
 
     """
+    artifacts: list[CondaPackage | Wheel] = [*conda, *wheels]
     downloads = [
         *_deb_downloads(target.base, debs),
-        *(Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),)) for wheel in wheels),
+        *(
+            Download(artifact.filename, artifact.digest, artifact.size, (authenticate(artifact.url),))
+            for artifact in artifacts
+        ),
     ]
     return fetch(cache, downloads, progress=progress, offline=offline)
 
