@@ -230,18 +230,18 @@ class _Opened:
         content = memoryview(tar)[member.start : member.start + member.size]
         self._check_content(row, content, place)
         if row.placeholder is not None and row.mode is not None:
-            pieces = replaced(
-                tar,
-                member.start,
-                member.start + member.size,
-                row.placeholder,
-                f"/{self._prefix}",
-                row.mode,
-            )
             try:
-                self._rows[place]["sha256_in_prefix"] = changed.add(path, pieces)
+                pieces = replaced(
+                    tar,
+                    member.start,
+                    member.start + member.size,
+                    row.placeholder,
+                    f"/{self._prefix}",
+                    row.mode,
+                )
             except UntrustedError as error:
                 raise UntrustedError(f"{row.path!r}: {error.message}") from error
+            self._rows[place]["sha256_in_prefix"] = changed.add(path, pieces)
             return Entry(path, Kind.FILE, mode)
         if member.kind is Kind.HARDLINK and rows[member.link].placeholder is None:
             return Entry(path, Kind.HARDLINK, mode, link=f"{self._prefix}/{places[member.link]}")

@@ -121,7 +121,9 @@ def history(packages: Iterable[CondaPackage]) -> bytes:
     ]
     requested = [package.name for package in ordered if package.requested]
     specs = [f"# update specs: {json.dumps(requested)}"] if requested else []
-    return "".join(f"{line}\n" for line in (f"==> {_DATE} <==", *dists, *specs)).encode()
+    # conda takes the specs only where a command stands before them.
+    lines = (f"==> {_DATE} <==", "# cmd: envfreeze build", *dists, *specs)
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _public(package: CondaPackage) -> tuple[str, str]:
