@@ -207,12 +207,11 @@ def test_the_bytes_of_conda_layers_are_part_of_writer_version_1(conda_channel, c
             "lib/link.so": conda_channel.Item(symlink="golden.so"),
         },
     )
-    assert (
-        Digest.of(package.content).hex == "0efae241719a1d6a436698514e7d203318ba5713d3cb2d8cae87586b3fa07659"
-    )
+    digest = Digest.of(package.content)
+    assert digest.hex == "0efae241719a1d6a436698514e7d203318ba5713d3cb2d8cae87586b3fa07659"
     with cache.writer() as blob:
         blob.write(package.content)
-        blob.commit(Digest.of(package.content))
+        blob.commit(digest)
     _, made = build(lock_of([package.locked("https://conda.example.org/channel")]), offline=True)
     (layer,) = (layer for layer in made.target.layers if layer.kind == "conda")
     assert str(layer.seal.digest) == "sha256:8627e501bf328b0612cbeb3ffb1e1c54ba823ec6a6827fa8b2b3288c4a04133c"
