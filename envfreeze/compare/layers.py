@@ -142,6 +142,7 @@ def _summary(name: str, difference: _Difference) -> Finding:
 def _packages(name: str, old: Owners, new: Owners) -> Iterator[Finding]:
     for before, after, cause in (
         (old.debs, new.debs, "base package differs"),
+        (old.conda, new.conda, "conda package differs"),
         (old.wheels, new.wheels, "Python package differs"),
     ):
         for package in sorted(before.keys() | after.keys()):

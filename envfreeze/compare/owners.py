@@ -1,4 +1,4 @@
-"""Which package owns a path, as the image itself says: `RECORD` files of wheels, `*.list` files of dpkg.
+"""Which package owns a path, as the image itself says: wheels' `RECORD`, dpkg's `*.list`, conda's records.
 
 Read while a layer is read: a layer that carries a package carries what lists its files too.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import posixpath
 import re
 from contextlib import suppress
@@ -21,13 +22,18 @@ _DIST_INFO = re.compile(
 )
 _DPKG_LIST = re.compile(r"var/lib/dpkg/info/(?P<name>[^/:]+)(?::[^/.]+)?\.[a-z0-9]+")
 _DPKG_STATUS = "var/lib/dpkg/status"
+_CONDA_META = re.compile(r"(?P<root>(?:.*/)?)conda-meta/[^/]+\.json")
 # Debian's merged /usr: packages may list files under the old names.
 _MERGED = ("usr/bin/", "usr/sbin/", "usr/lib/", "usr/lib64/", "usr/lib32/", "usr/libx32/")
 
 
 def read_by_owners(path: str) -> bool:
     """Whether a file tells about packages, so that its content is wanted."""
-    return path == _DPKG_STATUS or path.endswith((".dist-info/RECORD", ".list"))
+    return (
+        path == _DPKG_STATUS
+        or path.endswith((".dist-info/RECORD", ".list"))
+        or _CONDA_META.fullmatch(path) is not None
+    )
 
 
 @dataclass(slots=True)
@@ -37,18 +43,26 @@ class Owners:
     Attributes:
         wheels: normalised name to version of the wheels whose `RECORD` is in the layer.
         debs: name to version of the packages in dpkg's status file, where the layer has one.
+        conda: name to version and build of the conda packages whose record is in the layer.
 
     """
 
     wheels: dict[str, str] = field(default_factory=dict)
     debs: dict[str, str] = field(default_factory=dict)
+    conda: dict[str, str] = field(default_factory=dict)
     _paths: dict[str, str] = field(default_factory=dict)
+    _of_conda: set[str] = field(default_factory=set)
 
     def learn(self, member: Member, data: bytes) -> None:
         """Take in the content of a file that `read_by_owners` asked for."""
         text = data.decode("utf-8", "replace")
         if member.path == _DPKG_STATUS:
             self.debs.update(_stanzas(text))
+        elif (record := _CONDA_META.fullmatch(member.path)) is not None:
+            self._learn_conda(record["root"], member.path, text)
+        elif member.path in self._of_conda:
+            # A Python package from conda: its record has said all that there is to say.
+            return
         elif (wheel := _DIST_INFO.match(member.path)) is not None:
             name = _wheel_name(wheel)
             self.wheels[name] = wheel["version"]
@@ -60,8 +74,19 @@ class Owners:
                 # Directories belong to many packages; whoever lists them last is no owner.
                 self._paths.setdefault(line.strip("/"), deb["name"])
 
+    def _learn_conda(self, root: str, path: str, text: str) -> None:
+        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            record = json.loads(text)
+            name = str(record["name"])
+            self.conda[name] = f"{record['version']}-{record['build']}"
+            for listed in (path, *(f"{root}{file}" for file in record["files"])):
+                self._paths[listed] = name
+                self._of_conda.add(listed)
+
     def of(self, path: str) -> str | None:
         """The package that owns a path; None where the layer does not say."""
+        if path in self._of_conda:
+            return self._paths[path]
         wheel = _DIST_INFO.match(path)
         if wheel is not None:
             return _wheel_name(wheel)

@@ -1,13 +1,16 @@
 """The skeleton of the Python environment: what makes the folder a virtual environment (PEP 405).
 
-Here also stands what depends on the project and not on a wheel, so that a wheel's layer can be shared by
-all images that hold the wheel: the REQUESTED markers and direct_url.json (PEP 376, PEP 610).
+Where conda provides Python there is none to make: the prefix is an environment of its own. Here also stands
+what depends on the project and not on a package, so that a package's layer can be shared by all images that
+hold it: conda's history, the REQUESTED markers and direct_url.json (PEP 376, PEP 610).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envfreeze.layers.conda.record import FOLDER, history
+from envfreeze.locking.model import CONDA_PREFIX
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import directory, file, symlink
 
@@ -27,20 +30,11 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
             requested or direct.
 
     """
-    interpreter = f"/usr/bin/python{target.python_minor}"
-    configuration = (
-        "home = /usr/bin\n"
-        "include-system-site-packages = false\n"
-        f"version = {target.python}\n"
-        f"executable = {interpreter}\n"
-    )
-    entries = [
-        file(f"{target.prefix}/pyvenv.cfg", configuration.encode()),
-        symlink(f"{target.prefix}/bin/python", interpreter),
-        symlink(f"{target.prefix}/bin/python3", "python"),
-        symlink(f"{target.prefix}/bin/python{target.python_minor}", "python"),
-        directory(target.site_packages),
-    ]
+    entries = [] if target.prefix == CONDA_PREFIX else _virtual_environment(target)
+    entries.append(directory(target.site_packages))
+    if target.conda:
+        # Who asked for a package is the project's affair, so it is not in the package's own record.
+        entries.append(file(f"{CONDA_PREFIX}/{FOLDER}/history", history(target.conda)))
     for wheel in target.wheels:
         if wheel.requested:
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/REQUESTED", b""))
@@ -50,3 +44,19 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
             text = canonical.dump(url)
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/direct_url.json", text))
     return entries
+
+
+def _virtual_environment(target: Target) -> list[Entry]:
+    interpreter = f"/usr/bin/python{target.python_minor}"
+    configuration = (
+        "home = /usr/bin\n"
+        "include-system-site-packages = false\n"
+        f"version = {target.python}\n"
+        f"executable = {interpreter}\n"
+    )
+    return [
+        file(f"{target.prefix}/pyvenv.cfg", configuration.encode()),
+        symlink(f"{target.prefix}/bin/python", interpreter),
+        symlink(f"{target.prefix}/bin/python3", "python"),
+        symlink(f"{target.prefix}/bin/python{target.python_minor}", "python"),
+    ]

@@ -23,26 +23,33 @@ LARGE = 8 << 20
 """Bytes of an artifact from which on it has a layer of its own."""
 
 DEB_BUCKETS = 8
+CONDA_BUCKETS = 8
 WHEEL_BUCKETS = 16
 
 MOST_LARGE_DEBS = 24
+MOST_LARGE_CONDA = 24
 MOST_LARGE_WHEELS = 48
-"""With the buckets, `system`, `environment` and the project's files at most 99 layers: overlay takes 127."""
+"""Large conda packages count among these. With the buckets, `system`, `environment` and the project's files
+there are at most 107 layers: overlay takes 127."""
 
 
 def plan(target: Target) -> tuple[PlannedLayer, ...]:
     """Plan the layers of a target, the lowest first.
 
-    OS packages lie lowest since they change least, then what no package owns, then large wheels, then the
-    buckets of small ones, then the environment. Where two packages own one path, the upper layer wins, and
-    within a layer the package whose name sorts later.
+    OS packages lie lowest since they change least, then what no package owns, then conda packages, then
+    wheels, the large ones of each below the buckets of small ones, then the environment. Where two packages
+    own one path, the upper layer wins, and within a layer the package whose name sorts later.
     """
     debs = {deb.name: deb.size for deb in target.base.packages}
+    # A name of digits alone would be that of a bucket.
+    conda = {package.name: (package.size or 0) * (not package.name.isdigit()) for package in target.conda}
     wheels = {wheel.name: wheel.size or 0 for wheel in target.wheels}
+    most_wheels = MOST_LARGE_WHEELS - len(_large(conda, MOST_LARGE_CONDA))
     return (
-        *_spread("deb", debs, buckets=DEB_BUCKETS, most_large=MOST_LARGE_DEBS),
+        *_spread("debs", "deb", debs, buckets=DEB_BUCKETS, most_large=MOST_LARGE_DEBS),
         PlannedLayer("system", "system", ()),
-        *_spread("wheel", wheels, buckets=WHEEL_BUCKETS, most_large=MOST_LARGE_WHEELS),
+        *_spread("conda", "conda", conda, buckets=CONDA_BUCKETS, most_large=MOST_LARGE_CONDA),
+        *_spread("wheels", "wheel", wheels, buckets=WHEEL_BUCKETS, most_large=most_wheels),
         PlannedLayer("environment", "environment", ()),
     )
 
@@ -63,20 +70,21 @@ def check_plan(target: Target) -> None:
 
 
 def _spread(
-    kind: str, sizes: Mapping[str, int], *, buckets: int, most_large: int
+    kind: str, one: str, sizes: Mapping[str, int], *, buckets: int, most_large: int
 ) -> tuple[PlannedLayer, ...]:
-    by_size = sorted((name for name in sizes if sizes[name] >= LARGE), key=lambda name: (-sizes[name], name))
-    large = sorted(by_size[:most_large])
+    large = _large(sizes, most_large)
     filled: dict[int, list[str]] = {}
     for name in sorted(set(sizes) - set(large)):
         filled.setdefault(_bucket(name, buckets), []).append(name)
     return (
-        *(PlannedLayer(f"{kind}s", f"{kind}-{name}", (name,)) for name in large),
-        *(
-            PlannedLayer(f"{kind}s", f"{kind}s-{number:02}", tuple(filled[number]))
-            for number in sorted(filled)
-        ),
+        *(PlannedLayer(kind, f"{one}-{name}", (name,)) for name in large),
+        *(PlannedLayer(kind, f"{kind}-{number:02}", tuple(filled[number])) for number in sorted(filled)),
     )
+
+
+def _large(sizes: Mapping[str, int], most: int) -> list[str]:
+    by_size = sorted((name for name in sizes if sizes[name] >= LARGE), key=lambda name: (-sizes[name], name))
+    return sorted(by_size[:most])
 
 
 def _bucket(name: str, buckets: int) -> int:

@@ -163,6 +163,7 @@ class CondaPackage:
         constrains: match specs, likewise.
         noarch: `python` or `generic`; None for a package of one platform.
         requested: the project asks for it by name.
+        allowed_scripts: it may have link scripts; they are installed as files and never run.
 
     """
 
@@ -181,6 +182,7 @@ class CondaPackage:
     constrains: tuple[str, ...] = ()
     noarch: str | None = None
     requested: bool = False
+    allowed_scripts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +199,11 @@ class PlannedLayer:
     """One layer of the plan.
 
     Attributes:
-        kind: `debs`, `system`, `wheels` or `environment`. Project files are not planned: they are not locked.
+        kind: `debs`, `system`, `conda`, `wheels` or `environment`. Project files are not planned: they are
+            not locked.
         name: unique in the target, like `debs-03`, `deb-perl-base`, `system`, `wheel-torch`, `environment`.
-        packages: names of the debs or wheels in it, sorted; empty for `system` and `environment`.
+        packages: names of the debs, conda packages or wheels in it, sorted; empty for `system` and
+            `environment`.
         seal: None where the lock is not sealed.
 
     """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import pytest
@@ -209,6 +210,33 @@ class TestPackages:
             in verdict.findings
         )
         assert about_paths(verdict)[f"{SITE}/numpy-2.2.0.dist-info/RECORD"].package == "numpy"
+
+    def test_condas_records_name_the_package_and_its_python_metadata_is_not_counted_twice(self, image, layer):
+        site = "lib/python3.13/site-packages"
+        old, new = (
+            layer(
+                {
+                    f"opt/conda/conda-meta/numpy-{version}-{build}.json": json.dumps(
+                        {
+                            "name": "numpy",
+                            "version": version,
+                            "build": build,
+                            "files": [f"{site}/numpy/a.py", f"{site}/numpy-{version}.dist-info/RECORD"],
+                        }
+                    ).encode(),
+                    f"opt/conda/{site}/numpy-{version}.dist-info/RECORD": b"numpy/a.py,,\n",
+                    f"opt/conda/{site}/numpy/a.py": data,
+                }
+            )
+            for version, build, data in (("2.2.0", "py313_0", b"1"), ("2.2.0", "py313_1", b"2"))
+        )
+        verdict = compare(image([("c", old)]), image([("c", new)]))
+        assert [finding for finding in verdict.findings if finding.path is None][1:] == [
+            Finding("c", "numpy", None, "version 2.2.0-py313_0 -> 2.2.0-py313_1", "conda package differs")
+        ]
+        found = about_paths(verdict)
+        assert {one.package for one in found.values()} == {"numpy"}
+        assert f"opt/conda/{site}/numpy/a.py" in found
 
     def test_dpkgs_lists_name_the_package_also_under_merged_usr(self, image, layer):
         files = {

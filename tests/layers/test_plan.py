@@ -10,14 +10,23 @@ from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
-from envfreeze.layers.plan import DEB_BUCKETS, LARGE, MOST_LARGE_WHEELS, WHEEL_BUCKETS, check_plan, plan
-from envfreeze.locking.model import AptBase, Deb, Target, Wheel
+from envfreeze.layers.plan import (
+    CONDA_BUCKETS,
+    DEB_BUCKETS,
+    LARGE,
+    MOST_LARGE_CONDA,
+    MOST_LARGE_WHEELS,
+    WHEEL_BUCKETS,
+    check_plan,
+    plan,
+)
+from envfreeze.locking.model import AptBase, CondaPackage, Deb, Target, Wheel
 from envfreeze.oci.platform import Platform
 
 OVERLAY_LIMIT = 127
 
 
-def target(debs, wheels):
+def target(debs, wheels, conda=None):
     packages = tuple(
         Deb(name, "1", "amd64", f"pool/{name}.deb", Digest.of(name.encode()), size, "debian")
         for name, size in sorted(debs.items())
@@ -27,7 +36,16 @@ def target(debs, wheels):
         Wheel(name, "1", f"{name}-1-py3-none-any.whl", Digest.of(name.encode()), size, "")
         for name, size in sorted(wheels.items())
     )
-    return Target(Platform.parse("linux/amd64"), "3.13.5", "2.41", "manylinux_2_40", base, locked)
+    channel = "https://conda.example.org/channel"
+    from_conda = tuple(
+        CondaPackage(
+            *(name, "1", "0", 0, "linux-64", channel, f"{name}-1-0.conda"),
+            *(Digest.of(name.encode()), None, size, f"{channel}/linux-64/{name}-1-0.conda"),
+        )
+        for name, size in sorted((conda or {}).items())
+    )
+    planned = Target(Platform.parse("linux/amd64"), "3.13.5", "2.41", "manylinux_2_40", base, locked)
+    return replace(planned, conda=from_conda)
 
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)
@@ -35,17 +53,17 @@ sizes = st.one_of(st.integers(0, LARGE - 1), st.integers(LARGE, 1 << 30))
 packages = st.dictionaries(names, sizes, max_size=120)
 
 
-@given(packages, packages)
-def test_every_package_is_in_exactly_one_layer(debs, wheels):
-    layers = plan(target(debs, wheels))
-    for kind, expected in (("debs", debs), ("wheels", wheels)):
+@given(packages, packages, packages)
+def test_every_package_is_in_exactly_one_layer(debs, wheels, conda):
+    layers = plan(target(debs, wheels, conda))
+    for kind, expected in (("debs", debs), ("wheels", wheels), ("conda", conda)):
         planned = [name for layer in layers if layer.kind == kind for name in layer.packages]
         assert sorted(planned) == sorted(expected)
 
 
-@given(packages, packages)
-def test_layers_have_unique_names_and_stay_below_the_limit_of_overlay(debs, wheels):
-    layers = plan(target(debs, wheels))
+@given(packages, packages, packages)
+def test_layers_have_unique_names_and_stay_below_the_limit_of_overlay(debs, wheels, conda):
+    layers = plan(target(debs, wheels, conda))
     assert len({layer.name for layer in layers}) == len(layers)
     assert len(layers) < OVERLAY_LIMIT - 10
 
@@ -58,10 +76,10 @@ def test_a_small_package_that_comes_changes_one_layer(wheels, name):
     assert len(before - after) <= 1
 
 
-@given(packages)
-def test_the_order_is_os_then_system_then_wheels_then_environment(wheels):
-    kinds = [layer.kind for layer in plan(target({"a": 1, "b": LARGE}, wheels))]
-    order = ["debs", "system", "wheels", "environment"]
+@given(packages, packages)
+def test_the_order_is_os_then_system_then_conda_then_wheels_then_environment(wheels, conda):
+    kinds = [layer.kind for layer in plan(target({"a": 1, "b": LARGE}, wheels, conda))]
+    order = ["debs", "system", "conda", "wheels", "environment"]
     assert kinds == sorted(kinds, key=order.index)
 
 
@@ -77,18 +95,38 @@ def test_only_so_many_large_packages_have_layers_of_their_own():
     assert len(layers) <= MOST_LARGE_WHEELS + WHEEL_BUCKETS
 
 
+def test_large_conda_packages_count_among_the_large_wheels():
+    conda = {f"conda-{number}": LARGE for number in range(MOST_LARGE_CONDA + 3)}
+    wheels = {f"wheel-{number}": LARGE for number in range(MOST_LARGE_WHEELS)}
+    layers = plan(target({}, wheels, conda))
+    alone = [layer.kind for layer in layers if layer.name.startswith(("wheel-wheel-", "conda-conda-"))]
+    assert alone.count("conda") == MOST_LARGE_CONDA
+    assert len(alone) == MOST_LARGE_WHEELS
+
+
+def test_a_conda_package_named_like_a_bucket_has_no_layer_of_its_own():
+    layers = plan(target({}, {}, {"03": LARGE, "zlib": 1}))
+    assert (
+        "03" in next(layer for layer in layers if layer.kind == "conda" and "03" in layer.packages).packages
+    )
+    assert len({layer.name for layer in layers}) == len(layers)
+
+
 def test_buckets_are_part_of_writer_version_1():
     # Golden: another bucket for a package is another image for everyone who has it.
     small = dict.fromkeys(("numpy", "six", "torch", "typing-extensions"), 1)
-    layers = plan(target({"bash": 1, "perl-base": 1}, small))
+    layers = plan(target({"bash": 1, "perl-base": 1}, small, {"numpy": 1, "python": LARGE, "_x86_64": 1}))
     assert {layer.name: layer.packages for layer in layers if layer.packages} == {
         "debs-02": ("bash", "perl-base"),
+        "conda-python": ("python",),
+        "conda-02": ("numpy",),
+        "conda-04": ("_x86_64",),
         "wheels-04": ("typing-extensions",),
         "wheels-06": ("six",),
         "wheels-09": ("torch",),
         "wheels-10": ("numpy",),
     }
-    assert (DEB_BUCKETS, WHEEL_BUCKETS) == (8, 16)
+    assert (DEB_BUCKETS, CONDA_BUCKETS, WHEEL_BUCKETS) == (8, 8, 16)
 
 
 def test_a_plan_that_leaves_a_package_out_is_refused():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.digest import Digest
-    from envfreeze.locking.model import AptBase, Deb, PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import AptBase, CondaPackage, Deb, PlannedLayer, Target, Wheel
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
@@ -34,6 +34,12 @@ def debs_of(target: Target, layer: PlannedLayer) -> tuple[Deb, ...]:
     return tuple(deb for deb in target.base.packages if deb.name in names)
 
 
+def conda_of(target: Target, layer: PlannedLayer) -> tuple[CondaPackage, ...]:
+    """The conda packages that a layer is made of, sorted by name."""
+    names = set(layer.packages) if layer.kind == "conda" else set()
+    return tuple(package for package in target.conda if package.name in names)
+
+
 def wheels_of(target: Target, layer: PlannedLayer) -> tuple[Wheel, ...]:
     """The wheels that a layer is made of, sorted by name; for `environment` those that it marks."""
     if layer.kind == "environment":
@@ -46,6 +52,7 @@ def obtain(
     target: Target,
     debs: Iterable[Deb],
     wheels: Iterable[Wheel],
+    conda: Iterable[CondaPackage] = (),
     *,
     cache: Cache,
     offline: bool,
@@ -61,9 +68,13 @@ def obtain(
         UntrustedError: what came is not what was locked.
 
     """
+    artifacts: list[CondaPackage | Wheel] = [*conda, *wheels]
     downloads = [
         *_deb_downloads(target.base, debs, authenticate),
-        *(Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),)) for wheel in wheels),
+        *(
+            Download(artifact.filename, artifact.digest, artifact.size, (authenticate(artifact.url),))
+            for artifact in artifacts
+        ),
     ]
     return fetch(cache, downloads, progress=progress, offline=offline)
 

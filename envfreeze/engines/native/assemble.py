@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import known, owners
 from envfreeze.engines.native.accounts import check_user
-from envfreeze.engines.native.artifacts import debs_of, obtain, wheels_of
+from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
 from envfreeze.engines.native.config import description, image_config
 from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import file_entries, included
 from envfreeze.layers.plan import check_plan
+from envfreeze.locking.model import CONDA_PREFIX
 from envfreeze.oci import gzip, media
 from envfreeze.oci.entry import Kind, directory
 from envfreeze.oci.image import FileLayer, ImageValue
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
-_DEB_INFLATION = 4
-"""How much larger the content of a .deb is than the file, about: for the progress bar alone."""
+_INFLATION = 4
+"""How much larger the content of a .deb or a conda package is than the file, about: for the bar alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def assemble(
             checked again when they are read.
         offline: fetch nothing.
         workers: threads; None: one per processor.
-        authenticate: puts credentials into the URL of a wheel for its download.
+        authenticate: puts credentials into the URL of a wheel or conda package for its download.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -164,17 +165,20 @@ class _TargetAssembly:
         if missing:
             debs = {deb.name: deb for layer in missing for deb in debs_of(target, layer)}
             wheels = {wheel.name: wheel for layer in missing for wheel in wheels_of(target, layer)}
+            conda = {package.name: package for layer in missing for package in conda_of(target, layer)}
             files = obtain(
                 target,
                 debs.values(),
                 wheels.values(),
+                conda.values(),
                 cache=cache,
                 offline=offline,
                 progress=self._progress,
                 authenticate=authenticate,
             )
             total = sum(wheel.size or 0 for layer in missing for wheel in wheels_of(target, layer))
-            total += _DEB_INFLATION * sum(deb.size for deb in debs.values())
+            total += _INFLATION * sum(deb.size for deb in debs.values())
+            total += _INFLATION * sum(package.size or 0 for package in conda.values())
             task = self._progress.task(f"assembling {len(missing)} layers for {target.platform}", total)
             try:
                 with cache.scratch() as scratch:
@@ -219,12 +223,16 @@ class _TargetAssembly:
         project = self._project_layer(names), f"project: {len(names)} files"
         return TargetImage(target, self._image([*layers, project]))
 
+    def _prefixes(self) -> set[str]:
+        """The folders that are the environment's alone."""
+        return {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
+
     def _project_layer(self, names: Sequence[str]) -> LayerSeal:
         entries = file_entries(self._root, names, self._lock.runtime.workdir)
         files = [entry.path for entry in entries if entry.kind is not Kind.DIRECTORY]
         special = known.recall_room(self._cache, self._keys, files) if self._reuse else None
         if special is None:
-            special = owners.room_for(files, self._paths(), self._target.prefix)
+            special = owners.room_for(files, self._paths(), self._prefixes())
             known.remember_room(self._cache, self._keys, files, special)
         placed = {entry.path: entry for entry in entries}
         for path, (mode, uid, gid) in special.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envfreeze.locking.model import CONDA_PREFIX
 from envfreeze.oci.manifest import config_json
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
         layers: diffID and description of each layer, the lowest first.
 
     """
+    prefixes = [target.prefix, *([CONDA_PREFIX] if target.conda else [])]
+    folders = [f"/{prefix}/bin" for prefix in dict.fromkeys(prefixes)]
     env = {
-        "PATH": f"/{target.prefix}/bin:{_SYSTEM_PATH}",
-        "VIRTUAL_ENV": f"/{target.prefix}",
+        "PATH": ":".join((*folders, _SYSTEM_PATH)),
+        "CONDA_PREFIX" if target.prefix == CONDA_PREFIX else "VIRTUAL_ENV": f"/{target.prefix}",
         "LANG": "C.UTF-8",
         **{name: runtime.env[name] for name in sorted(runtime.env)},
     }
@@ -50,5 +53,7 @@ def description(target: Target, layer: PlannedLayer) -> str:
     versions = {deb.name: deb.version for deb in target.base.packages} if layer.kind == "debs" else {}
     if layer.kind == "wheels":
         versions = {wheel.name: wheel.version for wheel in target.wheels}
+    if layer.kind == "conda":
+        versions = {package.name: package.version for package in target.conda}
     packages = ", ".join(f"{name} {versions[name]}" for name in layer.packages)
     return f"{layer.name}: {packages}" if packages else layer.name

@@ -12,13 +12,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.digest import Digest
-from envfreeze.engines.native.artifacts import debs_of, wheels_of
-from envfreeze.locking.model import LayerSeal
+from envfreeze.engines.native.artifacts import conda_of, debs_of, wheels_of
+from envfreeze.locking.model import CONDA_PREFIX, LayerSeal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envfreeze.locking.model import PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import CondaPackage, PlannedLayer, Target, Wheel
     from envfreeze.store.cache import Cache
 
 CHECKS = 2
@@ -53,6 +53,9 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
                     [index.archive, index.suite, index.components, index.date]
                     for index in target.base.indexes
                 ]
+        case "conda":
+            parts |= {"prefix": CONDA_PREFIX}
+            parts["conda"] = [_conda_key(target, package) for package in conda_of(target, layer)]
         case "wheels":
             parts |= {"prefix": target.prefix, "python": target.python_minor}
             parts["wheels"] = [[wheel.name, wheel.digest.hex] for wheel in wheels]
@@ -62,7 +65,28 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
                 [wheel.name, wheel.digest.hex, wheel.requested, wheel.url if wheel.direct else ""]
                 for wheel in wheels
             ]
+            if target.conda:
+                parts["conda"] = [
+                    [
+                        *(package.name, package.version, package.build, package.subdir),
+                        *(package.channel, package.url, package.requested),
+                    ]
+                    for package in target.conda
+                ]
     return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+
+
+def _conda_key(target: Target, package: CondaPackage) -> list[Any]:
+    """All that the bytes of a conda package's part of a layer depend on, and whether it may be in one."""
+    # Only what is for every platform has modules whose place depends on the Python.
+    provided = any(other.name == "python" for other in target.conda)
+    python = target.python_minor if provided and package.subdir == "noarch" else ""
+    return [
+        *(package.name, package.version, package.build, package.build_number, package.subdir),
+        *(package.channel, package.filename, package.digest.hex, package.md5, package.url),
+        *(package.depends, package.constrains, package.noarch, package.allowed_scripts, python),
+        *([target.python_minor] if package.name == "python" else []),
+    ]
 
 
 def recall_layer(cache: Cache, key: str) -> LayerSeal | None:

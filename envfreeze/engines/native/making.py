@@ -9,15 +9,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.engines.native import known, owners
-from envfreeze.engines.native.artifacts import debs_of, wheels_of
+from envfreeze.engines.native.artifacts import conda_of, debs_of, wheels_of
 from envfreeze.errors import UntrustedError
+from envfreeze.layers.conda import open_conda
 from envfreeze.layers.deb import open_deb
 from envfreeze.layers.environment import environment_entries
 from envfreeze.layers.system import conflicts as deb_conflicts
 from envfreeze.layers.system import system_entries
 from envfreeze.layers.wheel import dist_info_name, open_wheel
 from envfreeze.layers.wheel.scheme import Scheme
-from envfreeze.locking.model import LayerSeal
+from envfreeze.locking.model import CONDA_PREFIX, LayerSeal
 from envfreeze.oci.entry import in_order
 from envfreeze.oci.layer import ContentError, write_layer
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from envfreeze.digest import Digest
     from envfreeze.layers.deb import DebPackage
-    from envfreeze.locking.model import Deb, PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import CondaPackage, Deb, PlannedLayer, Target, Wheel
     from envfreeze.oci.entry import Entry
     from envfreeze.progress import Task
     from envfreeze.store.cache import Cache
@@ -122,9 +123,14 @@ class LayerMaker:
             return {name: future.result() for name, future in made.items()}
 
     def _size(self, layer: PlannedLayer) -> int:
-        if layer.kind not in {"debs", "wheels"}:
-            return 0
-        artifacts = debs_of(self._target, layer) if layer.kind == "debs" else wheels_of(self._target, layer)
+        artifacts: Sequence[Deb | CondaPackage | Wheel] = ()
+        match layer.kind:
+            case "debs":
+                artifacts = debs_of(self._target, layer)
+            case "conda":
+                artifacts = conda_of(self._target, layer)
+            case "wheels":
+                artifacts = wheels_of(self._target, layer)
         return sum(artifact.size or 0 for artifact in artifacts)
 
     def _open_deb(self, deb: Deb, stack: ExitStack) -> DebPackage:
@@ -168,6 +174,11 @@ class LayerMaker:
                 debs = [opened[deb.name].result() for deb in target.base.packages]
                 known.remember_clashes(self._cache, self._keys[layer.name], deb_conflicts(debs))
                 return [(SYSTEM, system_entries(debs, target))]
+            case "conda":
+                return [
+                    (owners.conda_owner(package.name), self._conda(package, stack))
+                    for package in conda_of(target, layer)
+                ]
             case "wheels":
                 return [(wheel.name, self._wheel(wheel, stack)) for wheel in wheels_of(target, layer)]
             case "environment":
@@ -175,6 +186,24 @@ class LayerMaker:
                 return [(ENVIRONMENT, environment_entries(target, names))]
         msg = f"no layer is of kind {layer.kind!r}"
         raise UntrustedError(msg)
+
+    def _conda(self, package: CondaPackage, stack: ExitStack) -> Sequence[Entry]:
+        self._check_stop()
+        provided = any(other.name == "python" for other in self._target.conda)
+        checked = self._trusting and self._cache.checked(package.digest)
+        content = stack.enter_context(
+            open_conda(
+                self._files[package.digest],
+                package,
+                self._scratch,
+                prefix=CONDA_PREFIX,
+                python=self._target.python_minor if provided else None,
+                checked=checked,
+            )
+        )
+        if not checked:
+            self._cache.note_checked(package.digest)
+        return content.entries
 
     def _wheel(self, wheel: Wheel, stack: ExitStack) -> Sequence[Entry]:
         self._check_stop()

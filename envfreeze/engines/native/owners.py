@@ -23,6 +23,11 @@ Path = list[str]
 """A path, its kind's name, its owner and what tells its content from another's."""
 
 
+def conda_owner(name: str) -> str:
+    """What a conda package is called as an owner: an OS package or a wheel may have the same name."""
+    return f"the conda package {name}"
+
+
 def listing(owner: str, entries: Iterable[Entry]) -> list[Path]:
     """The paths of a package's entries; of directories only those that are not 0755 and root's."""
     return [
@@ -138,14 +143,14 @@ def _folders(paths: Iterable[str]) -> set[str]:
 
 
 def room_for(
-    files: Iterable[str], layers: Iterable[Sequence[Path]], reserved: str
+    files: Iterable[str], layers: Iterable[Sequence[Path]], reserved: Collection[str]
 ) -> dict[str, tuple[int, int, int]]:
     """See whether the project's files have room beside what the layers below hold.
 
     Args:
         files: the paths that they are to have in the image, without folders.
         layers: the paths of the layers below, the lowest first.
-        reserved: a folder that is the environment's alone.
+        reserved: folders that are the environment's alone.
 
     Returns:
         Of the folders above the files those that are not 0755 and root's, with mode, owner and group: a
@@ -166,12 +171,13 @@ def room_for(
             else:
                 below[path] = entry
     held = _folders(below)
+    inside = tuple(f"{folder}/" for folder in reserved)
     above: set[str] = set()
     for file in files:
         above.update(parents(file))
         if file in held or file in folders:
             raise UsageError(f"include: /{file} is a folder of the image below", hint=_ELSEWHERE)
-        if file in below or file.startswith(f"{reserved}/"):
+        if file in below or file.startswith(inside):
             owner = below[file][2] if file in below else "the environment"
             raise UsageError(f"include: /{file} belongs to {owner}", hint=_ELSEWHERE)
     for folder in sorted(above):

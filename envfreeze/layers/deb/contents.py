@@ -7,14 +7,12 @@ copied. What dpkg itself would not unpack, or what a layer must not hold, is ref
 from __future__ import annotations
 
 import tarfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.deb import merged
+from envfreeze.layers.tarred import headers
 from envfreeze.oci.entry import Entry, Kind, Plain, path_problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _KINDS = {
     tarfile.REGTYPE: Kind.FILE,
@@ -54,7 +52,7 @@ def unpack(buffer: memoryview, file: BinaryIO, package: str) -> tuple[list[Entry
     """
     entries: dict[str, Entry] = {}
     names: dict[bool, list[str]] = {False: [], True: []}
-    for info in _headers(file, len(buffer), package):
+    for info in headers(file, len(buffer), f"the Debian package {package}"):
         name = _normal(info.name)
         names[info.issym()].append(f"/{name}" if name else "/.")
         if not name:
@@ -74,39 +72,6 @@ def unpack(buffer: memoryview, file: BinaryIO, package: str) -> tuple[list[Entry
         entries[entry.path] = entry
     _check_parents(entries, package)
     return list(entries.values()), list(dict.fromkeys([*names[False], *names[True]]))
-
-
-def headers(file: BinaryIO, size: int, package: str) -> Iterator[tarfile.TarInfo]:
-    """Give a tar's members, and refuse a tar that does not end in zeros where its members end.
-
-    Raises:
-        UntrustedError: the tar is corrupt or cut short.
-
-    """
-    return _headers(file, size, package)
-
-
-def _headers(file: BinaryIO, size: int, package: str) -> Iterator[tarfile.TarInfo]:
-    try:
-        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
-            for info in tar:
-                if info.size < 0 or info.offset_data + (info.size if info.isreg() else 0) > size:
-                    raise _refusal(package, info.name, "is longer than the archive")
-                yield info
-            end = tar.offset
-    except (tarfile.TarError, ValueError, EOFError, OverflowError) as problem:
-        raise UntrustedError(
-            f"the Debian package {package} holds a corrupt tar: {problem}",
-            hint="fetch it again: envfreeze cache verify",
-        ) from problem
-    # The library takes a broken header behind a good member for the end; the end is zeros and nothing else.
-    file.seek(end)
-    remaining = size - end
-    if remaining < tarfile.BLOCKSIZE:
-        raise UntrustedError(f"the Debian package {package} holds a tar without an end")
-    while piece := file.read(1 << 16):
-        if piece.count(0) != len(piece):
-            raise UntrustedError(f"the Debian package {package} holds a tar with a broken header at {end}")
 
 
 def _entry(info: tarfile.TarInfo, name: str, buffer: memoryview, package: str) -> Entry | None:

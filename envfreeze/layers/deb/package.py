@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import mmap
 import re
-import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
-from envfreeze.errors import MachineError, UntrustedError
+from envfreeze.errors import UntrustedError
 from envfreeze.layers.deb.archive import Outer, take_apart
-from envfreeze.layers.deb.contents import headers, unpack
-from envfreeze.layers.deb.inflate import inflate
+from envfreeze.layers.deb.contents import unpack
 from envfreeze.layers.deb.infofiles import base_name, info_entries
 from envfreeze.layers.deb.stanza import Stanza
+from envfreeze.layers.inflate import inflate
+from envfreeze.layers.spill import close, mapped, refused, spilled
+from envfreeze.layers.tarred import headers
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -79,10 +79,10 @@ def open_deb(path: Path, deb: Deb, scratch: Path) -> Iterator[DebPackage]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
-            raw = _mapped(file, deb)
+            raw = mapped(file, _named(deb))
         except OSError as problem:
-            _machine(problem, path)
-        stack.callback(_close, raw)
+            refused(problem, path)
+        stack.callback(close, raw)
         if _digest(raw) != deb.digest:
             raise UntrustedError(
                 f"the Debian package {deb.name} {deb.version} in {path} is not the locked one: "
@@ -91,13 +91,7 @@ def open_deb(path: Path, deb: Deb, scratch: Path) -> Iterator[DebPackage]:
             )
         outer = take_apart(raw, deb.name)
         control = _control(outer, deb)
-        try:
-            inflated = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
-            _fill(inflated, outer, deb)
-            data = _mapped(inflated, deb)
-        except OSError as problem:
-            _machine(problem, scratch)
-        stack.callback(_close, data)
+        data, inflated = stack.enter_context(spilled(_inflated(outer, deb), scratch, _named(deb)))
         entries, names = unpack(memoryview(data), inflated, deb.name)
         package = DebPackage(deb, control, entries, tuple(names))
         info = info_entries(package.base, control, names, entries)
@@ -122,9 +116,9 @@ def read_control(path: Path, deb: Deb) -> Mapping[str, bytes]:
     """
     try:
         with path.open("rb") as file:
-            raw = _mapped(file, deb)
+            raw = mapped(file, _named(deb))
     except OSError as problem:
-        _machine(problem, path)
+        refused(problem, path)
     if _digest(raw) != deb.digest:
         raise UntrustedError(
             f"the Debian package {deb.name} {deb.version} in {path} is not the locked one: "
@@ -134,15 +128,8 @@ def read_control(path: Path, deb: Deb) -> Mapping[str, bytes]:
     return _control(take_apart(raw, deb.name), deb)
 
 
-def _mapped(file: BinaryIO, deb: Deb) -> mmap.mmap:
-    file.flush()
-    if file.seek(0, io.SEEK_END) == 0:
-        raise UntrustedError(
-            f"the Debian package {deb.name} {deb.version} is empty",
-            hint="fetch it again: envfreeze cache verify",
-        )
-    file.seek(0)
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _named(deb: Deb) -> str:
+    return f"the Debian package {deb.name} {deb.version}"
 
 
 def _digest(mapped: mmap.mmap) -> Digest:
@@ -150,19 +137,15 @@ def _digest(mapped: mmap.mmap) -> Digest:
         return Digest.of(view)
 
 
-def _close(mapped: mmap.mmap) -> None:
-    # A slice that outlives the package keeps the mapping until it goes itself.
-    with contextlib.suppress(BufferError):
-        mapped.close()
-
-
-def _fill(file: BinaryIO, outer: Outer, deb: Deb) -> None:
+def _inflated(outer: Outer, deb: Deb) -> Iterator[bytes]:
     member = outer.data
-    suffix = member.name.removeprefix("data.tar")
-    pieces = inflate(
-        outer.chunks(member), suffix, package=deb.name, member=member.name, compressed=member.size
+    return inflate(
+        outer.chunks(member),
+        member.name.removeprefix("data.tar"),
+        package=f"the Debian package {deb.name}",
+        member=member.name,
+        compressed=member.size,
     )
-    file.writelines(pieces)
 
 
 def _control(outer: Outer, deb: Deb) -> dict[str, bytes]:
@@ -170,7 +153,7 @@ def _control(outer: Outer, deb: Deb) -> dict[str, bytes]:
     pieces = inflate(
         outer.chunks(member),
         member.name.removeprefix("control.tar"),
-        package=deb.name,
+        package=f"the Debian package {deb.name}",
         member=member.name,
         compressed=member.size,
     )
@@ -180,7 +163,7 @@ def _control(outer: Outer, deb: Deb) -> dict[str, bytes]:
         if len(buffer) > _CONTROL_LIMIT:
             raise UntrustedError(f"the Debian package {deb.name} has more than 64 MiB of control files")
     found: dict[str, bytes] = {}
-    for info in headers(io.BytesIO(buffer), len(buffer), deb.name):
+    for info in headers(io.BytesIO(buffer), len(buffer), f"the Debian package {deb.name}"):
         name = info.name.removeprefix("./").rstrip("/")
         if info.isdir() and name in {"", "."}:
             continue
@@ -207,18 +190,3 @@ def _check_identity(control: Mapping[str, bytes], deb: Deb) -> None:
                 f"{key}: {stanza.get(key)}",
                 hint="make the lock anew: envfreeze lock --upgrade",
             )
-
-
-def _machine(problem: OSError, place: Path) -> NoReturn:
-    words = {
-        errno.ENOSPC: "there is no room left",
-        errno.EDQUOT: "the quota is used up",
-        errno.EACCES: "permission is denied",
-        errno.EROFS: "the file system is read-only",
-        errno.EMFILE: "too many files are open",
-    }
-    what = words.get(problem.errno or 0, problem.strerror or str(problem))
-    raise MachineError(
-        f"cannot unpack Debian packages in {place}: {what}",
-        hint="set ENVFREEZE_CACHE to a folder with room and write permission",
-    ) from problem

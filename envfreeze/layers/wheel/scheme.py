@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from envfreeze.errors import UntrustedError
+from envfreeze.locking.model import CONDA_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Scheme:
     """The folders of an environment, without leading slashes.
 
     Attributes:
-        prefix: `opt/venv`.
+        prefix: `opt/venv`, or where conda provides Python `opt/conda`.
         python_minor: `3.13`.
         site_packages: where modules go.
 
@@ -38,13 +39,15 @@ class Scheme:
 
     @property
     def interpreter(self) -> str:
-        """What scripts name after `#!`."""
-        return f"/{self.prefix}/bin/python"
+        """What scripts name after `#!`: a conda environment's Python by its version, as conda does."""
+        name = f"python{self.python_minor}" if self.prefix == CONDA_PREFIX else "python"
+        return f"/{self.prefix}/bin/{name}"
 
     @property
     def reserved(self) -> frozenset[str]:
         """What no package may own."""
-        names = ("bin/python", "bin/python3", f"bin/python{self.python_minor}", "pyvenv.cfg", "lib64")
+        names = ["bin/python", "bin/python3", f"bin/python{self.python_minor}", "pyvenv.cfg"]
+        names.append("conda-meta" if self.prefix == CONDA_PREFIX else "lib64")
         return frozenset(f"{self.prefix}/{name}" for name in names)
 
     def place(self, name: str, *, data_folder: str, distribution: str) -> tuple[str, bool]:

@@ -52,11 +52,17 @@ def read_entry_points(text: bytes) -> list[EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for section in _SECTIONS:
         for name, value in parser[section].items() if parser.has_section(section) else ():
-            found[name] = _entry_point(name, value)
+            found[name] = entry_point(name, value)
     return [found[name] for name in sorted(found)]
 
 
-def _entry_point(name: str, value: str) -> EntryPoint:
+def entry_point(name: str, value: str) -> EntryPoint:
+    """Read one command: its name and `module:attribute`, extras in square brackets left out.
+
+    Raises:
+        UntrustedError: its name would not stay in its folder, or it names no function.
+
+    """
     if "/" in name or path_problem(name) is not None or any(not letter.isprintable() for letter in name):
         raise UntrustedError(f"the entry point's name {name!r} is no plain file name")
     match = _OBJECT.fullmatch(value.strip())
@@ -68,15 +74,15 @@ def _entry_point(name: str, value: str) -> EntryPoint:
     return EntryPoint(name, match["module"], match["attribute"])
 
 
-def script(entry_point: EntryPoint, interpreter: str) -> bytes:
+def script(command: EntryPoint, interpreter: str) -> bytes:
     """The text of a command that calls its entry point."""
-    imported = entry_point.attribute.split(".")[0]
+    imported = command.attribute.split(".")[0]
     return (
         f"#!{interpreter}\n"
         "import sys\n"
-        f"from {entry_point.module} import {imported}\n"
+        f"from {command.module} import {imported}\n"
         'if __name__ == "__main__":\n'
-        f"    sys.exit({entry_point.attribute}())\n"
+        f"    sys.exit({command.attribute}())\n"
     ).encode()
 
 

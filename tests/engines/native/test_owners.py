@@ -67,7 +67,7 @@ BELOW = [
 
 
 def test_folders_that_exist_below_keep_their_modes():
-    assert room_for(["tmp/work/train.py", "root/x"], BELOW, "opt/venv") == {
+    assert room_for(["tmp/work/train.py", "root/x"], BELOW, ["opt/venv"]) == {
         "tmp": (0o1777, 0, 0),
         "root": (0o700, 0, 0),
     }
@@ -85,7 +85,7 @@ def test_folders_that_exist_below_keep_their_modes():
 )
 def test_project_files_cannot_take_what_is_a_packages(path, words):
     with pytest.raises(UsageError, match=words):
-        room_for([path], BELOW, "opt/venv")
+        room_for([path], BELOW, ["opt/venv"])
 
 
 def test_a_hard_link_keeps_its_content_when_its_file_is_replaced():

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError
-from envfreeze.layers.deb import inflate, open_deb
+from envfreeze.layers import inflate
+from envfreeze.layers.deb import open_deb
 from envfreeze.locking.model import Deb
 from envfreeze.oci.entry import Kind
 

@@ -1,7 +1,7 @@
-"""Decompress the members of a .deb in constant memory, and stop where one grows out of all proportion.
+"""Decompress a package's content in constant memory, and stop where it grows out of all proportion.
 
-The compressions are those of deb(5): none, gzip, xz, zstd, bzip2 and lzma. A stream that ends early is an
-error; several streams behind each other are one, as the tools of each format have it.
+The compressions are those of deb(5), conda's among them: none, gzip, xz, zstd, bzip2 and lzma. A stream that
+ends early is an error; several streams behind each other are one, as the tools of each format have it.
 """
 
 from __future__ import annotations
@@ -41,36 +41,43 @@ class _Inflater(Protocol):
 
 
 def inflate(
-    chunks: Iterable[bytes], suffix: str, *, package: str, member: str, compressed: int
+    chunks: Iterable[bytes],
+    suffix: str,
+    *,
+    package: str,
+    member: str,
+    compressed: int,
+    most: int | None = None,
 ) -> Iterator[bytes]:
     """Decompress a member.
 
     Args:
         chunks: its bytes.
         suffix: of its name: ``, `.gz`, `.xz`, `.zst`, `.bz2` or `.lzma`.
-        package: for messages.
+        package: for messages: `the Debian package bash`.
         member: for messages.
         compressed: its size in bytes, for the limit.
+        most: bytes that it may grow to, where that is known; None: `FLOOR`, or `RATIO` times its size.
 
     Raises:
         UntrustedError: the compression is unknown, the data is corrupt or ends early, or it grows beyond
             the limit.
 
     """
-    limit = max(FLOOR, RATIO * compressed)
+    limit = max(FLOOR, RATIO * compressed) if most is None else most
     grown = 0
     try:
         for piece in _stream(chunks, suffix):
             grown += len(piece)
             if grown > limit:
                 raise UntrustedError(
-                    f"the Debian package {package}: {member} grows beyond {limit} bytes from {compressed}",
+                    f"{package}: {member} grows beyond {limit} bytes from {compressed}",
                     hint="it looks like a decompression bomb; do not install it",
                 )
             yield piece
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as problem:
         raise UntrustedError(
-            f"the Debian package {package}: {member} cannot be decompressed: {problem}",
+            f"{package}: {member} cannot be decompressed: {problem}",
             hint="fetch it again: envfreeze cache verify",
         ) from problem
 
