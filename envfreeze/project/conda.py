@@ -85,8 +85,8 @@ class CondaSide:
         for platform in asked:
             if platform.conda_subdir not in named:
                 raise UsageError(
-                    f"{self.file}: platforms does not name {platform.conda_subdir}, and [image] platform asks "
-                    f"for {platform}",
+                    f"{self.file}: platforms does not name {platform.conda_subdir}, and [image] platform "
+                    f"asks for {platform}",
                     hint=f"add {platform.conda_subdir} to platforms, or leave [image] platform out",
                 )
         return tuple(asked)
