@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 USUAL = ("requirements.txt", "requirements.in")
 """Requirements files that are found without configuration, in this order."""
 
-_LATER = ("environment.yml", "environment.yaml", "uv.lock", "poetry.lock", "Pipfile", "setup.py")
+_CONDA = ("environment.yml", "environment.yaml")
+_LATER = ("uv.lock", "poetry.lock", "Pipfile", "setup.py")
 """What also names packages, and is not read by this version."""
 
 _OTHER_FORMATS = (".toml", ".yml", ".yaml", ".lock", ".py", ".cfg")
 
 
 def read_packages(
-    root: Path, written: Written, values: Mapping[str, Any], pyproject: Pyproject
+    root: Path, written: Written, values: Mapping[str, Any], pyproject: Pyproject, *, optional: bool = False
 ) -> tuple[PipSettings, dict[str, bytes]]:
     """Read the pip side of a project.
 
@@ -39,6 +40,7 @@ def read_packages(
         written: the configuration, for errors.
         values: the checked values of `[pip]`.
         pyproject: what pyproject.toml says.
+        optional: there may be none: another side of the project names packages.
 
     Returns:
         The settings, and the content of every requirements and constraints file by relative path.
@@ -50,7 +52,8 @@ def read_packages(
 
     """
     extras, groups = tuple(values["extras"]), tuple(values["groups"])
-    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=bool(extras or groups))
+    has_more = bool(extras or groups) or optional
+    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=has_more)
     for extra in extras:
         dependencies += pyproject.of_extra(extra)
     for group in groups:
@@ -104,9 +107,13 @@ def _nothing_found(root: Path) -> UsageError:
         f"{name} is there, but this version of envfreeze reads requirements files and {PYPROJECT} only"
         for name in later
     ]
+    # Found here only where there is a configuration: without one it would have been read.
+    details += [
+        f"{name} is there: name it with [conda] environment" for name in _CONDA if (root / name).exists()
+    ]
     return UsageError(
         f"nothing in {root} says which Python packages are wanted: looked for [project] in {PYPROJECT}, "
-        + " and ".join(USUAL),
+        + ", ".join((*USUAL, *_CONDA)),
         hint="create requirements.txt, or name another file: run `envfreeze init` and set [pip] requirements",
         details=tuple(details),
     )

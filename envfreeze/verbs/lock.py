@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
-from envfreeze.errors import UsageError
-from envfreeze.locking import changes, entropy, files, indexes
+from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking import changes, conda, entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.locking.changes import Change
-    from envfreeze.locking.model import AptBase
+    from envfreeze.locking.model import AptBase, CondaPackage
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -259,7 +259,7 @@ def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, w
     last = {target.platform: target for target in before.targets} if before is not None else {}
     targets = [_target(project, platform, last.get(platform), wish) for platform in project.image.platforms]
     _check_upgraded(wish.upgrade_packages, targets)
-    return Lock(
+    made = Lock(
         schema=SCHEMA,
         writer=WRITER,
         inputs=inputs,
@@ -267,11 +267,26 @@ def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, w
         runtime=_runtime(project, {wheel.name for target in targets for wheel in target.wheels}),
         targets=tuple(replace(target, layers=plan(target)) for target in targets),
     )
+    return _with_conda_sources(made, project)
+
+
+def _with_conda_sources(made: Lock, project: Project) -> Lock:
+    """The lock with what conda-lock says of its inputs, after conda-lock has read what was locked."""
+    subdirs = [target.platform.conda_subdir for target in made.targets if target.conda]
+    if not subdirs:
+        return made
+    from envfreeze.locking.conda import judged  # noqa: PLC0415 - heavy
+    from envfreeze.locking.conda import lockfile as conda_lockfile  # noqa: PLC0415 - with it
+
+    made = replace(made, conda=judged.sources(project, subdirs))
+    judged.check(conda_lockfile.render(made, project.root))
+    return made
 
 
 def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known = {wheel.name for target in targets for wheel in target.wheels}
     known |= {deb.name for target in targets for deb in target.base.packages}
+    known |= {package.name for target in targets for package in target.conda}
     for text in names:
         name = Requirement(text).name
         if not {name, canonicalize_name(name)} & known:
@@ -279,27 +294,23 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
 
 
 def _target(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:
-    from envfreeze.locking import apt, pip  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
 
-    moving = wish.upgrade or (
-        last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
-    )
-    if last is not None and not moving and not apt.satisfied(project, last.base, platform):
-        base, python, glibc = last.base, last.python, last.glibc
-    else:
-        resolution = apt.resolve(
-            project,
-            platform,
-            locked=None if last is None else last.base,
-            cache=wish.cache,
-            offline=wish.offline,
-            allow_stale=wish.allow_stale,
-            progress=wish.progress,
+    # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
+    own = conda.names_python(project, platform)
+    side, os = _both(project, platform, last, wish, own=own)
+    found = conda.python_of(side.packages)
+    if (found is not None) != own:
+        side, os = _both(project, platform, last, wish, own=found is not None)
+        found = conda.python_of(side.packages)
+    python = found or os.python
+    if python is None:
+        raise ResolutionError(
+            f"{platform}: whether conda provides Python depends on whether the base does",
+            hint="name python in the environment file",
         )
-        base, python, glibc = resolution.base, resolution.python, resolution.glibc
-        if wish.review:
-            base = _reviewed(project, base, wish)
-    pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
+    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
+    pip_target = pip.PipTarget(platform=platform, python=python, glibc=os.glibc)
     wheels = pip.resolve(
         project,
         pip_target,
@@ -307,16 +318,63 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         upgrade=wish.upgrade,
         upgrade_packages=wish.upgrade_packages,
         offline=wish.offline,
+        provided=side.provided,
         progress=wish.progress,
     )
+    conda.check_once(side.provided, wheels)
     return Target(
         platform=platform,
         python=python,
-        glibc=glibc,
+        glibc=os.glibc,
         manylinux=pip_target.manylinux,
         base=base,
         wheels=wheels,
+        conda=side.packages,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Os:
+    """The OS side of a target; `fresh` where it was resolved now."""
+
+    base: AptBase
+    python: str | None
+    glibc: str
+    fresh: bool
+
+
+def _both(
+    project: Project, platform: Platform, last: Target | None, wish: _Wish, *, own: bool
+) -> tuple[conda.Side, _Os]:
+    """The conda side and the OS side, for a Python that is conda's own or the base's."""
+    os = _os(project, platform, last, wish, python=not own)
+    asked = conda.Wish(
+        wish.cache, wish.upgrade, tuple(wish.upgrade_packages), offline=wish.offline, progress=wish.progress
+    )
+    side = conda.side(project, platform, os.glibc, asked, pins=() if last is None else last.conda)
+    return side, os
+
+
+def _os(project: Project, platform: Platform, last: Target | None, wish: _Wish, *, python: bool) -> _Os:
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moves
+
+    moving = wish.upgrade or (
+        last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
+    )
+    if last is not None and not moving and not apt.satisfied(project, last.base, platform, python=python):
+        was_base = conda.python_of(last.conda) is None
+        return _Os(last.base, last.python if was_base and python else None, last.glibc, fresh=False)
+    resolution = apt.resolve(
+        project,
+        platform,
+        python=python,
+        locked=None if last is None else last.base,
+        cache=wish.cache,
+        offline=wish.offline,
+        allow_stale=wish.allow_stale,
+        progress=wish.progress,
+    )
+    return _Os(resolution.base, resolution.python, resolution.glibc, fresh=True)
 
 
 def _reviewed(project: Project, base: AptBase, wish: _Wish) -> AptBase:
@@ -383,15 +441,46 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
-        causes = apt.satisfied(project, target.base, target.platform)
+        keeping = conda.Wish(wish.cache, offline=wish.offline, progress=wish.progress)
+        side = conda.side(project, target.platform, target.glibc, keeping, pins=target.conda)
+        moved = list(_conda_drift(target, side.packages))
+        yield from moved
+        causes = apt.satisfied(
+            project, target.base, target.platform, python=conda.python_of(side.packages) is None
+        )
         yield from (f"{target.platform}: {cause}" for cause in causes)
-        if causes:
+        if causes or moved:
             continue
         pip_target = pip.PipTarget(platform=target.platform, python=target.python, glibc=target.glibc)
         wheels = pip.resolve(
-            project, pip_target, pins=target.wheels, offline=wish.offline, progress=wish.progress
+            project,
+            pip_target,
+            pins=target.wheels,
+            offline=wish.offline,
+            provided=side.provided,
+            progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
+
+
+def _conda_drift(target: Target, packages: Sequence[CondaPackage]) -> Iterator[str]:
+    locked = {package.name: package for package in target.conda}
+    fresh = {package.name: package for package in packages}
+    for name in sorted(locked.keys() | fresh.keys()):
+        before, after = locked.get(name), fresh.get(name)
+        where = f"{target.platform}: conda's {name}"
+        if before is None and after is not None:
+            yield f"{where} {after.version} is needed and not locked"
+        elif after is None and before is not None:
+            yield f"{where} {before.version} is locked and not needed"
+        elif before is not None and after is not None:
+            was, now = f"{before.version} {before.build}", f"{after.version} {after.build}"
+            if was != now:
+                yield f"{where} {was} no longer fits; {now} would"
+            elif before.channel != after.channel:
+                yield f"{where} {was} comes from {after.channel} instead of {before.channel}"
+            elif before.requested != after.requested:
+                yield f"{where}: whether it is asked for by name has changed"
 
 
 def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
