@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +36,21 @@ def requested(project: Project) -> frozenset[str]:
     """
     lines = [*project.pip.dependencies, *_lines_of_files(project)]
     return frozenset(name for line in lines if (name := _name(line)) is not None)
+
+
+def wanted(project: Project) -> list[Requirement]:
+    """Parse the project's requirements that PEP 508 can say; others are left out.
+
+    Raises:
+        UsageError: as `requested`.
+
+    """
+    found = []
+    for line in (*project.pip.dependencies, *_lines_of_files(project)):
+        if not line.startswith("-"):
+            with suppress(InvalidRequirement):
+                found.append(Requirement(_OPTIONS_AFTER.sub("", line).strip()))
+    return found
 
 
 def name_an_index(project: Project) -> bool:

@@ -58,10 +58,32 @@ def compile_pylock(
         MachineError: uv is missing or cannot run.
 
     """
-    command = [_binary(), "pip", "compile", "--no-config", "--format", "pylock.toml"]
+    _compile([*arguments], "pylock.toml", folder=folder, indexes=indexes, offline=offline, shown_as=shown_as)
+
+
+def compile_requirements(
+    arguments: Sequence[str], *, folder: Path, indexes: Indexes, offline: bool, shown_as: Mapping[str, str]
+) -> None:
+    """Do what `compile_pylock` does, and write a requirements file: it can tell who needs what."""
+    _compile(
+        [*arguments], "requirements.txt", folder=folder, indexes=indexes, offline=offline, shown_as=shown_as
+    )
+
+
+def _compile(
+    arguments: Sequence[str],
+    shape: str,
+    *,
+    folder: Path,
+    indexes: Indexes,
+    offline: bool,
+    shown_as: Mapping[str, str],
+) -> None:
+    command = [_binary(), "pip", "compile", "--no-config", "--format", shape]
     # The interpreter only runs builds of metadata; version and platform stand in the arguments.
     command += ["--python", sys.executable, "--no-python-downloads"]
-    command += ["--quiet", "--no-progress", "--color", "never", "--no-header", "--no-annotate"]
+    command += ["--quiet", "--no-progress", "--color", "never", "--no-header"]
+    command += [] if "--annotate" in arguments else ["--no-annotate"]
     environment = _environment(indexes)
     if indexes.find_links and "UV_FIND_LINKS" not in environment:
         command += [f"--find-links={place}" for place in indexes.find_links]

@@ -11,7 +11,7 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import path_problem
 from envfreeze.oci.platform import Platform
-from envfreeze.project import places
+from envfreeze.project import places, taken
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
 from envfreeze.project.packages import read_packages, several
@@ -33,11 +33,14 @@ _LAST_ID = 4_294_967_294
 """The greatest uid: one more is -1 in 32 bits, which the kernel takes for "unchanged"."""
 
 
-def load(root: Path) -> Project:
+def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Project:
     """Read what a project asks for.
 
     Args:
         root: the project's folder.
+        source: the lock file of another tool that packages are taken from, relative to the folder, or
+            `taken.ENVIRONMENT`; None: what the configuration says, else what the last lock was taken from.
+        resolve: forget what the last lock was taken from.
 
     Raises:
         UsageError: the configuration, a requirements file or pyproject.toml is missing or wrong; file and key
@@ -53,7 +56,9 @@ def load(root: Path) -> Project:
     settings = check(written)
     image = _image(root, written, settings["image"])
     apt, keys = _apt(root, written, settings["apt"])
-    pip, files = read_packages(root, written, settings["pip"], pyproject)
+    if source is None and not resolve and settings["pip"]["lock"] is None:
+        source = taken.remembered(root)
+    pip, files = read_packages(root, written, settings["pip"], pyproject, source)
     entropy = EntropySettings(settings["entropy"]["seed"])
     effective = _effective(image, apt, pip, settings, pyproject.requires_python)
     return Project(
@@ -157,6 +162,10 @@ def _effective(
     """
     written = settings["pip"]
     newest = pip.exclude_newer
+    # Keys that came later stand in it only where they are used: older locks stay what they are.
+    later = {} if written["lock"] is None else {"lock": written["lock"]}
+    if pip.lock is not None:
+        later |= {"extras": list(pip.extras), "groups": list(pip.groups)}
     return {
         "apt": [asdict(archive) for archive in apt],
         "entropy": {"seed": settings["entropy"]["seed"]},
@@ -182,6 +191,7 @@ def _effective(
             "index-url": [without_credentials(url) for url in several(written["index-url"])],
             "requirements": list(pip.requirements),
             "resolver": written["resolver"],
+            **later,
         },
         "python": {"requires": requires_python},
     }

@@ -14,13 +14,16 @@ from envfreeze.errors import UsageError
 from envfreeze.locking import entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
+from envfreeze.project.taken import ENVIRONMENT
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+    from envfreeze.locking.imports.model import ImportedLock
     from envfreeze.locking.model import AptBase
+    from envfreeze.locking.pip import PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -90,6 +93,7 @@ class _Wish:
     offline: bool = False
     allow_stale: bool = False
     review: bool = True
+    environment: ImportedLock | None = None
 
 
 def lock(
@@ -103,6 +107,7 @@ def lock(
     allow_stale: bool = False,
     workers: int | None = None,
     progress: Progress = SILENT,
+    environment: ImportedLock | None = None,
 ) -> LockOutcome:
     """Lock a project and write the lock files into its folder.
 
@@ -119,6 +124,8 @@ def lock(
         allow_stale: accept an OS package index that has expired or is older than the locked one.
         workers: threads for assembling; None: one per processor.
         progress: told what happens.
+        environment: the packages of an environment (`imports.environment.read`), where the project was loaded
+            with `source=taken.ENVIRONMENT`; None: those that the last lock took.
 
     Raises:
         UsageError: the project asks for what cannot be.
@@ -127,10 +134,19 @@ def lock(
         UntrustedError: a signature, a hash or an index's date is wrong.
 
     """
-    wish = _Wish(cache or Cache.open(), progress, upgrade, tuple(upgrade_packages), offline, allow_stale)
+    wish = _Wish(
+        cache or Cache.open(),
+        progress,
+        upgrade,
+        tuple(upgrade_packages),
+        offline,
+        allow_stale,
+        environment=environment,
+    )
     before = _last(project.root, progress)
     inputs = _digests(project)
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
+    untouched = untouched and environment is None
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
     if before is not None and _says_the_same(before, made):
         made = before
@@ -296,6 +312,8 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         if wish.review:
             base = _reviewed(base, wish)
     pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
+    if project.pip.lock is not None:
+        return _imported(project, pip_target, base, last, wish)
     wheels = pip.resolve(
         project,
         pip_target,
@@ -312,6 +330,30 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         manylinux=pip_target.manylinux,
         base=base,
         wheels=wheels,
+    )
+
+
+def _imported(
+    project: Project, pip_target: PipTarget, base: AptBase, last: Target | None, wish: _Wish
+) -> Target:
+    """Take the packages of another tool's lock file, or of an environment."""
+    from envfreeze.locking.imports import take  # noqa: PLC0415 - only where there is one
+
+    means = take.Means(wish.cache, wish.offline, wish.progress)
+    if project.pip.lock != ENVIRONMENT:
+        made = take.take(project, take.read(project), pip_target, means, last)
+    elif wish.environment is not None:
+        made = take.take(project, wish.environment, pip_target, means, last)
+    else:
+        made = take.again(last, pip_target)
+    return Target(
+        platform=pip_target.platform,
+        python=made.python,
+        glibc=pip_target.glibc,
+        manylinux=pip_target.manylinux,
+        base=base,
+        wheels=made.wheels,
+        conda=made.conda,
     )
 
 
@@ -378,6 +420,9 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if causes:
             continue
         pip_target = pip.PipTarget(platform=target.platform, python=target.python, glibc=target.glibc)
+        if project.pip.lock is not None:
+            yield from _wheel_drift(target, _imported(project, pip_target, target.base, target, wish).wheels)
+            continue
         wheels = pip.resolve(
             project, pip_target, pins=target.wheels, offline=wish.offline, progress=wish.progress
         )
