@@ -86,8 +86,8 @@ def complete(
     _check_fitting(imported, picks, target)
     where = _Where(imported, indexes.of_project(project))
     picks = _look_up(imported, picks, where, target, place)
+    picks = _checked(imported, picks, where, target, place)
     wheels = tuple(_wheel(pick) for pick in picks)
-    _check_closure(imported, picks, where, target, place)
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
@@ -286,16 +286,16 @@ def _wheel(pick: _Pick) -> Wheel:
     )
 
 
-def _check_closure(
+def _checked(
     imported: ImportedLock,
     picks: Sequence[_Pick],
     where: _Where,
     target: PipTarget,
     place: Place,
-) -> None:
-    """Hold hashes against the index and dependencies against the packages' metadata."""
+) -> list[_Pick]:
+    """Hold hashes against the index and dependencies against the packages' metadata; fill in sizes."""
     if not picks:
-        return
+        return []
     names = {pick.package.name for pick in picks}
     omitted = sorted(imported.omitted - names)
     pins = tuple(
@@ -314,14 +314,19 @@ def _check_closure(
             f"{imported.file} is taken as it is: whether it holds all that its packages need was not "
             f"checked, since {error.message}"
         )
-        return
+        return list(picks)
+    checked = []
     for pick in picks:
+        file = pick.file
         for offer in found.get(pick.package.name, ()):
-            if pick.file is not None and offer.filename == pick.file.filename:
-                _check_same(imported, pick.package, offer, frozenset({pick.file.sha256}))
+            if file is not None and offer.filename == file.filename:
+                _check_same(imported, pick.package, offer, frozenset({file.sha256}))
+                file = replace(file, size=offer.size if file.size is None else file.size)
+        checked.append(replace(pick, file=file))
     missing = sorted(found.keys() - names)
     if missing:
         _raise_incomplete(imported, question, missing, target, place, omitted)
+    return checked
 
 
 def _is_local(pick: _Pick) -> bool:
