@@ -203,7 +203,10 @@ def _look_up(
     for index, several in asked.items():
         place.progress.note(f"looking up {_count(several)} of {imported.file} on the index")
         question = Question(tuple(_pin(pick) for pick in several), index)
-        found |= offered.offers(question, target, place.root, offline=place.offline)
+        try:
+            found |= offered.offers(question, target, place.root, offline=place.offline)
+        except ResolutionError as error:
+            raise _not_as_locked(imported, error) from error
     done, missing = [], []
     for pick in picks:
         if pick.is_complete:
@@ -214,6 +217,16 @@ def _look_up(
         missing += [completed] if completed.why_none is not None else []
     _check_fitting(imported, missing, target)
     return done
+
+
+def _not_as_locked(imported: ImportedLock, error: ResolutionError) -> ResolutionError:
+    """Tell of what uv found wrong with packages that are given as they are."""
+    return ResolutionError(
+        f"{imported.file}: what it locks is not on the index as it is locked: "
+        f"{error.message.rpartition(': ')[2]}",
+        details=error.details,
+        hint=f"name the index that has it in [pip] index-url, or {_REMAKE}",
+    )
 
 
 def _pin(pick: _Pick) -> str:
@@ -308,6 +321,8 @@ def _checked(
     place.progress.note(f"checking {_count(picks)} of {imported.file} against their metadata")
     try:
         found = offered.closure(question, target, place.root, omitted=omitted, offline=place.offline)
+    except ResolutionError as error:
+        raise _not_as_locked(imported, error) from error
     except NetworkError as error:
         # Nothing was missing: what is locked can be used, and its files are checked when they are fetched.
         place.progress.warn(

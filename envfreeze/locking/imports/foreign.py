@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidName, canonicalize_name
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXT_PROBLEM = re.compile(r"[\x00-\x1f\x7f]")
 _DEEPEST = 40
+
+_T = TypeVar("_T")
 
 
 class Foreign(Table):
@@ -82,6 +84,12 @@ class Foreign(Table):
             return Foreign(self._path(key), {})
         table = self.table(key)
         return Foreign(table.where, table.values())
+
+    def _take(self, key: str, kind: type[_T]) -> _T:
+        # Nothing counts what is left over, so a key may be asked for twice.
+        value = super()._take(key, kind)
+        self._values[key] = value
+        return value
 
     def normal(self, key: str) -> str:
         """Give a key that is a name, normalised."""

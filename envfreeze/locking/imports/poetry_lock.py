@@ -65,7 +65,7 @@ def parse(content: bytes, file: str, pyproject: Mapping[str, Any] | None = None)
             groups=frozenset(group for package in packages for group in package.groups),
             requires_python=_specifier(metadata),
         )
-    optional = {row.name("name") for row in document_rows(content, file) if row.flag("optional")}
+    optional = {row.name("name") for row in rows if row.flag("optional")}
     settings = Foreign(f"{file}: ", dict(pyproject or {})).inner("tool").inner("poetry")
     roots = (
         _roots(Foreign("pyproject.toml: tool.poetry", settings.values()), known_extras)
@@ -81,11 +81,6 @@ def parse(content: bytes, file: str, pyproject: Mapping[str, Any] | None = None)
         groups=frozenset(roots.groups),
         requires_python=_specifier(metadata),
     )
-
-
-def document_rows(content: bytes, file: str) -> list[Foreign]:
-    """Give the packages' tables."""
-    return load_toml(content, file).optional_tables("package")
 
 
 def _version(metadata: Foreign, file: str) -> Version:
@@ -113,7 +108,7 @@ def _specifier(metadata: Foreign) -> str | None:
 
 def _packages(row: Foreign, hashes: Foreign, *, flat: bool) -> list[ImportedPackage]:
     written = row.string("name")
-    name = row_name(row, written)
+    name = row.name("name")
     version = row.version("version")
     source = row.inner("source")
     kind = source.optional_string("type") if source.has("type") else None
@@ -144,11 +139,6 @@ def _packages(row: Foreign, hashes: Foreign, *, flat: bool) -> list[ImportedPack
         )
         for marker, groups in rows
     ]
-
-
-def row_name(row: Foreign, text: str) -> str:
-    """Normalise a package's name."""
-    return Foreign(row.where, {"name": text}).name("name")
 
 
 def _groups_and_markers(row: Foreign) -> list[tuple[str | None, tuple[str, ...]]]:

@@ -7,7 +7,15 @@ from uv import find_uv_bin
 
 pytestmark = pytest.mark.network
 
-SOURCE = '[tool.poetry]\npackage-mode = false\n[[tool.poetry.source]]\nname = "loop"\nurl = "{url}"\npriority = "{kind}"\n'
+SOURCE = """\
+[tool.poetry]
+package-mode = false
+
+[[tool.poetry.source]]
+name = "loop"
+url = "{url}"
+priority = "{kind}"
+"""
 OLD = """\
 [tool.poetry]
 name = "app"
@@ -72,7 +80,7 @@ def test_poetry_1(world, main):
     assert more == world.expected(*main, "delta-1.0-py3-none-any.whl", "epsilon-1.0-py3-none-any.whl")
 
 
-def test_pipenv(world, main):
+def test_pipenv(world):
     (world.root / "pyproject.toml").unlink()
     world.write("Pipfile", PIPFILE.format(url=world.url))
     tool(world, "pipenv", "lock")

@@ -135,8 +135,8 @@ def test_requirements_with_hashes_of_pip_compile(world, newer):
     world.write("wanted.in", "alpha[fast]\ngamma\n")
     world.run(
         sys.executable, "-m", "piptools", "compile", "--no-config", "--quiet", "--generate-hashes",
-        "--index-url", world.url, "--output-file", "locked.txt", "--cache-dir", str(world.root.parent / "pip"),
-        "wanted.in",
+        "--index-url", world.url, "--output-file", "locked.txt",
+        "--cache-dir", str(world.root.parent / "pip"), "wanted.in",
     )  # fmt: skip
     newer()
     world.write("pyproject.toml", '[project]\nname = "app"\nversion = "0"\n')
