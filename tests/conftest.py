@@ -12,17 +12,20 @@ Docker must not stay green.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from types import ModuleType
 
 # A shell that starts the tests in the background leaves SIGINT ignored, and children would inherit that.
 if (
@@ -76,6 +79,19 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
     return home
+
+
+@pytest.fixture(scope="session")
+def conda_channel() -> ModuleType:
+    """Give the module `tests/conda_channel.py`, which makes conda packages and serves a channel of them."""
+    name = "conda_channel"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 @pytest.fixture(scope="session")

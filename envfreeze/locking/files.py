@@ -3,8 +3,9 @@
     envfreeze.lock           binds everything (`lockfile`)
     pylock.toml              the wheels of the only target (`pylock`)
     requirements.lock.txt    the same for older tools (`requirements_lock`)
+    conda-lock.yml           the conda packages of all targets, where there are some (`conda.lockfile`)
 
-With several targets the latter two are one each: `pylock.linux-amd64.toml`,
+With several targets the two of wheels are one each: `pylock.linux-amd64.toml`,
 `requirements.linux-amd64.lock.txt`. `render` and `parse` are pure.
 """
 
@@ -19,12 +20,13 @@ from typing import TYPE_CHECKING
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.locking import lockfile, pylock, requirements_lock
+from envfreeze.locking.conda import lockfile as conda_lockfile
 from envfreeze.locking.generated import is_ours
 from envfreeze.locking.strict import RELOCK, EditedError
 from envfreeze.oci.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from envfreeze.locking.lockfile import Bound, BoundFiles
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EditedError", "parse", "read", "read_bytes", "render", "write"]
 
-_PER_TARGET = re.compile(r"pylock(\.linux-\w+)?\.toml|requirements(\.linux-\w+)?\.lock\.txt")
+_PERHAPS = re.compile(r"pylock(\.linux-\w+)?\.toml|requirements(\.linux-\w+)?\.lock\.txt|conda-lock\.yml")
+"""The files that a lock may have or not."""
 
 
 def render(lock: Lock, folder: Path | None = None) -> dict[str, bytes]:
@@ -50,7 +53,11 @@ def render(lock: Lock, folder: Path | None = None) -> dict[str, bytes]:
         files[names[0]] = pylock.render(target, exclude_newer=lock.exclude_newer, folder=folder)
         files[names[1]] = requirements_lock.render(target, folder=folder)
         bound.append(lockfile.BoundFiles(*(lockfile.Bound(name, Digest.of(files[name])) for name in names)))
-    return {lockfile.NAME: lockfile.render(lock, tuple(bound)), **files}
+    conda = None
+    if lock.conda is not None:
+        files[conda_lockfile.NAME] = conda_lockfile.render(lock, folder)
+        conda = lockfile.Bound(conda_lockfile.NAME, Digest.of(files[conda_lockfile.NAME]))
+    return {lockfile.NAME: lockfile.render(lock, tuple(bound), conda), **files}
 
 
 def parse(files: Mapping[str, bytes], folder: Path | None = None) -> Lock:
@@ -71,12 +78,17 @@ def parse(files: Mapping[str, bytes], folder: Path | None = None) -> Lock:
         raise UsageError(f"there is no {lockfile.NAME}", hint="run `envfreeze lock`")
 
     def read_wheels(target: Target, exclude_newer: str | None, bound: BoundFiles) -> tuple[Wheel, ...]:
+        allowed = {name for alone in (True, False) for name in _names(target.platform, alone=alone)}
         for file in (bound.pylock, bound.requirements):
-            _check(files, file, target)
+            _check(files, file, allowed, str(target.platform))
         content = files[bound.pylock.name]
         return pylock.parse(content, bound.pylock.name, target, exclude_newer=exclude_newer, folder=folder)
 
-    return lockfile.parse(files[lockfile.NAME], read_wheels)
+    def read_conda(bound: Bound) -> conda_lockfile.Parsed:
+        _check(files, bound, {conda_lockfile.NAME}, "the conda packages")
+        return conda_lockfile.parse(files[bound.name])
+
+    return lockfile.parse(files[lockfile.NAME], read_wheels, read_conda)
 
 
 def write(lock: Lock, folder: Path) -> tuple[Path, ...]:
@@ -135,7 +147,7 @@ def read_bytes(folder: Path) -> dict[str, bytes]:
         for text in Platform.SUPPORTED
         for alone in (True, False)
         for name in _names(Platform.parse(text), alone=alone)
-    }
+    } | {conda_lockfile.NAME}
     with _machine_errors(folder):
         try:
             contents = {lockfile.NAME: (folder / lockfile.NAME).read_bytes()}
@@ -155,11 +167,10 @@ def _names(platform: Platform, *, alone: bool) -> tuple[str, str]:
     return f"pylock{part}.toml", f"requirements{part}.lock.txt"
 
 
-def _check(files: Mapping[str, bytes], bound: Bound, target: Target) -> None:
-    allowed = {name for alone in (True, False) for name in _names(target.platform, alone=alone)}
+def _check(files: Mapping[str, bytes], bound: Bound, allowed: Collection[str], what: str) -> None:
     if bound.name not in allowed:
         raise EditedError(
-            f"{lockfile.NAME}: {bound.name!r} is not a name that envfreeze gives a file of {target.platform}",
+            f"{lockfile.NAME}: {bound.name!r} is not a name that envfreeze gives a file of {what}",
             hint=RELOCK,
         )
     content = files.get(bound.name)
@@ -191,7 +202,7 @@ def _differs(path: Path, content: bytes) -> bool:
 
 
 def _stale(folder: Path, current: frozenset[str]) -> list[Path]:
-    candidates = sorted(path for path in folder.iterdir() if _PER_TARGET.fullmatch(path.name))
+    candidates = sorted(path for path in folder.iterdir() if _PERHAPS.fullmatch(path.name))
     return [
         path
         for path in candidates

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from envfreeze.locking.conda import channels
+
 if TYPE_CHECKING:
     from envfreeze.project.model import Project
 
@@ -59,7 +61,7 @@ def redact(text: str) -> str:
 
 
 def authenticate(url: str, project: Project) -> str:
-    """Put the credentials of the project's index into a locked URL of the same origin, for the download.
+    """Put the credentials of the project's index or channel into a locked URL, for the download.
 
     Locked URLs carry no credentials. An index's apply to what has the same scheme, host and port, as in uv;
     a URL of any other origin comes back as it is.
@@ -72,4 +74,4 @@ def authenticate(url: str, project: Project) -> str:
         userinfo, at, host = urlsplit(index).netloc.rpartition("@")
         if at and (urlsplit(index).scheme, host.lower()) == (parts.scheme, parts.netloc.lower()):
             return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc}"))
-    return url
+    return channels.authenticate(url, project)

@@ -22,6 +22,7 @@ from envfreeze.locking.model import (
     AptBase,
     AptIndex,
     Archive,
+    CondaPackage,
     Deb,
     LayerSeal,
     Lock,
@@ -35,6 +36,7 @@ from envfreeze.oci.platform import Platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from envfreeze.locking.conda.lockfile import Parsed
     from envfreeze.locking.model import Wheel
 
 NAME = "envfreeze.lock"
@@ -43,7 +45,7 @@ _CHECKSUM = re.compile(rb'^checksum = "(sha256:[0-9a-f]{64})"\n', re.MULTILINE)
 _CONFLICT = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
 _GLIBC = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
 _MANYLINUX = re.compile(r"manylinux_2_[0-9]+")
-_KINDS = frozenset({"debs", "system", "wheels", "environment"})
+_KINDS = frozenset({"debs", "system", "conda", "wheels", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,13 @@ class BoundFiles:
     requirements: Bound
 
 
-def render(lock: Lock, bound: tuple[BoundFiles, ...]) -> bytes:
+def render(lock: Lock, bound: tuple[BoundFiles, ...], conda: Bound | None = None) -> bytes:
     """Write the file.
 
     Args:
         lock: what it holds; the wheels stand in the bound files.
         bound: the files of each target, in the targets' order.
+        conda: `conda-lock.yml`, where there is a conda side.
 
     """
     document: dict[str, toml.Value] = {"schema": lock.schema, "writer": lock.writer}
@@ -81,6 +84,8 @@ def render(lock: Lock, bound: tuple[BoundFiles, ...]) -> bytes:
         document["exclude-newer"] = lock.exclude_newer
     document["inputs"] = {name: str(lock.inputs[name]) for name in sorted(lock.inputs)}
     document["image"] = _runtime_table(lock.runtime)
+    if conda is not None:
+        document["conda"] = {"file": conda.name, "digest": str(conda.digest)}
     document["target"] = [
         _target_table(target, files) for target, files in zip(lock.targets, bound, strict=True)
     ]
@@ -89,13 +94,18 @@ def render(lock: Lock, bound: tuple[BoundFiles, ...]) -> bytes:
     return header + f'checksum = "{Digest.of(header + body)}"\n'.encode() + body
 
 
-def parse(content: bytes, read_wheels: Callable[[Target, str | None, BoundFiles], tuple[Wheel, ...]]) -> Lock:
+def parse(
+    content: bytes,
+    read_wheels: Callable[[Target, str | None, BoundFiles], tuple[Wheel, ...]],
+    read_conda: Callable[[Bound], Parsed],
+) -> Lock:
     """Read what `render` wrote.
 
     Args:
         content: the file.
         read_wheels: gives the wheels of a target (which has none yet), for the lock's cutoff and the
             target's bound files.
+        read_conda: gives what the bound `conda-lock.yml` says.
 
     Raises:
         EditedError: it was edited by hand or is damaged.
@@ -111,12 +121,17 @@ def parse(content: bytes, read_wheels: Callable[[Target, str | None, BoundFiles]
     inputs_table = document.table("inputs")
     inputs = {name: inputs_table.digest(name) for name in inputs_table.keys()}  # noqa: SIM118 - not a mapping
     runtime = _runtime(document.table("image"))
+    has_conda = "conda" in document.keys()  # noqa: SIM118 - not a mapping
+    conda = read_conda(_bound(document.table("conda"))) if has_conda else None
     targets = tuple(
-        _target(table, exclude_newer, read_wheels)
+        _target(table, exclude_newer, read_wheels, conda)
         for table in (document.tables("target") if "target" in document.keys() else ())  # noqa: SIM118
     )
     document.finish()
-    return Lock(schema, writer, inputs, exclude_newer, runtime, targets)
+    if conda is not None:
+        _check_same_conda(conda, targets)
+    sources = None if conda is None else conda.sources
+    return Lock(schema, writer, inputs, exclude_newer, runtime, targets, sources)
 
 
 def check_for_conflict(content: bytes, name: str) -> None:
@@ -217,6 +232,8 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
     if target.manifest is not None:
         table["manifest"] = str(target.manifest)
     table["layers"] = [_layer_row(layer) for layer in target.layers]
+    if target.conda:
+        table["conda"] = [_conda_row(package) for package in target.conda]
     table["base"] = _base_table(target.base)
     return table
 
@@ -225,6 +242,7 @@ def _target(
     table: Table,
     exclude_newer: str | None,
     read_wheels: Callable[[Target, str | None, BoundFiles], tuple[Wheel, ...]],
+    conda: Parsed | None,
 ) -> Target:
     target = Target(
         platform=_platform(table),
@@ -236,9 +254,71 @@ def _target(
         layers=tuple(_layer(row) for row in table.tables("layers")),
         manifest=table.optional_digest("manifest"),
     )
+    if conda is not None and "conda" in table.keys():  # noqa: SIM118 - not a mapping
+        subdir = target.platform.conda_subdir
+        target = replace(
+            target, conda=tuple(_conda_package(row, subdir, conda) for row in table.tables("conda"))
+        )
     files = BoundFiles(_bound(table.table("pylock")), _bound(table.table("requirements")))
     table.finish()
     return replace(target, wheels=read_wheels(target, exclude_newer, files))
+
+
+def _conda_row(package: CondaPackage) -> Mapping[str, toml.Value]:
+    """What conda-lock's format has no place for, under the name, version and build that it is of."""
+    row: dict[str, toml.Value] = {
+        "name": package.name,
+        "version": package.version,
+        "build": package.build,
+        "build-number": package.build_number,
+    }
+    if package.noarch is not None:
+        row["noarch"] = package.noarch
+    if package.size is not None:
+        row["size"] = package.size
+    if package.requested:
+        row["requested"] = True
+    row["depends"] = package.depends
+    if package.constrains:
+        row["constrains"] = package.constrains
+    return row
+
+
+def _conda_package(row: Table, subdir: str, conda: Parsed) -> CondaPackage:
+    name, version, build = row.string("name"), row.string("version"), row.string("build")
+    entry = conda.entries.get((subdir, name))
+    if entry is None or (entry.version, entry.build) != (version, build):
+        raise row.wrong("name", f"{name} {version} {build} for {subdir} is not what the conda lock file has")
+    noarch = row.optional_string("noarch")
+    if noarch not in {None, "python", "generic"}:
+        raise row.wrong("noarch", f"{noarch!r} is neither python nor generic")
+    package = CondaPackage(
+        name=name,
+        version=version,
+        build=build,
+        build_number=row.size("build-number"),
+        subdir=entry.subdir,
+        channel=entry.channel,
+        filename=entry.filename,
+        digest=entry.digest,
+        md5=entry.md5,
+        size=row.optional_size("size"),
+        url=entry.url,
+        depends=row.strings("depends"),
+        constrains=row.optional_strings("constrains") or (),
+        noarch=noarch,
+        requested=row.flag("requested"),
+    )
+    row.finish()
+    return package
+
+
+def _check_same_conda(conda: Parsed, targets: tuple[Target, ...]) -> None:
+    """Refuse a conda lock file that has packages which no target has."""
+    known = {(target.platform.conda_subdir, package.name) for target in targets for package in target.conda}
+    for subdir, name in conda.entries:
+        if (subdir, name) not in known:
+            raise EditedError(f"{NAME} does not hold {name} for {subdir}, which it binds", hint=RELOCK)
 
 
 def _platform(table: Table) -> Platform:

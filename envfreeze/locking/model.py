@@ -175,6 +175,22 @@ class CondaPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaSources:
+    """Where the conda side of a lock comes from, as conda-lock wants to know it.
+
+    Attributes:
+        environment: the environment file, relative to the project.
+        channels: names or URLs, the most wanted first; `${NAME}` stands for what the environment holds.
+        content_hash: by channel folder, what conda-lock computes of the environment file.
+
+    """
+
+    environment: str
+    channels: tuple[str, ...]
+    content_hash: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerSeal:
     """What a sealed lock says of a layer: digests of the blob and of its tar, the blob's size in bytes."""
 
@@ -279,6 +295,7 @@ class Lock:
         exclude_newer: cutoff of the package index, ISO 8601, None without one.
         runtime: the image's config.
         targets: one per platform, in the project's order.
+        conda: where the conda side comes from; None where no target has one.
 
     """
 
@@ -288,6 +305,7 @@ class Lock:
     exclude_newer: str | None
     runtime: Runtime
     targets: tuple[Target, ...]
+    conda: CondaSources | None = None
 
     @property
     def sealed(self) -> bool:

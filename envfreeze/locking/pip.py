@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import tomllib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
@@ -23,14 +24,16 @@ from envfreeze.errors import MachineError, ResolutionError, UntrustedError, Usag
 from envfreeze.locking import indexes, local, requirements, toml, uv
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
+from envfreeze.locking.provided import explain, write_constraints
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from packaging.tags import Tag
 
+    from envfreeze.locking.provided import Provided
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -74,6 +77,7 @@ def resolve(
     upgrade_packages: Sequence[str] = (),
     offline: bool = False,
     exclude_newer: str | None = None,
+    provided: Sequence[Provided] = (),
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -87,6 +91,8 @@ def resolve(
         upgrade_packages: names whose pins are forgotten.
         offline: take from uv's cache only.
         exclude_newer: no file uploaded after this moment (ISO 8601); None: what the project says.
+        provided: distributions that are in the image already, at exactly these versions. They satisfy
+            requirements and are not in the answer.
         progress: told what is happening.
 
     Returns:
@@ -105,14 +111,17 @@ def resolve(
         return ()
     progress.note(f"resolving {count} requirement{'' if count == 1 else 's'} for {target}")
     upgraded = {_requirement_name(text) for text in upgrade_packages}
-    kept = () if upgrade else tuple(pin for pin in pins if pin.name not in upgraded)
+    there = {one.name for one in provided}
+    kept = () if upgrade else tuple(pin for pin in pins if pin.name not in upgraded | there)
+    newest = exclude_newer or cutoff(project)
     try:
         with tempfile.TemporaryDirectory(prefix="envfreeze-lock-") as temporary:
             scratch = Path(temporary).resolve()
-            document = _compile(
-                project, target, kept, scratch, offline=offline, newest=exclude_newer or cutoff(project)
-            )
-            wheels = _wheels(document, target, kept, scratch)
+            with _both_sides(provided):
+                document = _compile(
+                    project, target, kept, scratch, offline=offline, newest=newest, provided=provided
+                )
+            wheels = _wheels(_without(document, there), target, kept, scratch)
     except OSError as error:
         raise MachineError(
             f"no room to resolve in: {error.filename or tempfile.gettempdir()}: {error.strerror}",
@@ -139,6 +148,30 @@ def _requirement_name(text: str) -> str:
         raise UsageError(f"not the name of a package: {text!r}") from error
 
 
+def _without(document: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """The answer without the packages of these names."""
+    if not names:
+        return document
+    packages = [row for row in document.get("packages", ()) if canonicalize_name(row["name"]) not in names]
+    return {**document, "packages": packages}
+
+
+@contextmanager
+def _both_sides(provided: Sequence[Provided]) -> Iterator[None]:
+    """Say in an error which of the versions that it names are conda's, and why they are there."""
+    try:
+        yield
+    except ResolutionError as error:
+        named = explain((error.message, *error.details), provided)
+        if named:
+            error.details = (*error.details, *named)
+            error.hint = (
+                "let pip's requirements fit the versions that conda has, or conda's the ones that pip needs; "
+                "what pip shall provide, leave out of the environment file"
+            )
+        raise
+
+
 def _compile(
     project: Project,
     target: PipTarget,
@@ -147,6 +180,7 @@ def _compile(
     *,
     offline: bool,
     newest: str | None,
+    provided: Sequence[Provided],
 ) -> Mapping[str, Any]:
     """Ask uv; its answer is a PEP 751 document that offers every file of each package."""
     output = scratch / "pylock.toml"
@@ -158,11 +192,15 @@ def _compile(
     if newest is not None:
         arguments.append(f"--exclude-newer={newest}")
     shown_as = {}
+    if provided:
+        stubs = scratch / "conda"
+        arguments.append(f"--constraints={write_constraints(provided, stubs)}")
+        shown_as = {f"{stubs.as_uri()}/": "conda:", str(stubs): "conda"}
     sources = list(project.pip.requirements)
     if project.pip.dependencies:
         listed = scratch / "dependencies.txt"
         listed.write_text("".join(f"{line}\n" for line in project.pip.dependencies), encoding="utf-8")
-        shown_as = {str(listed): "the project's dependencies"}
+        shown_as[str(listed)] = "the project's dependencies"
         sources.append(str(listed))
     where = indexes.of_project(project)
     if project.pip.index_url is None and requirements.name_an_index(project):

@@ -69,6 +69,11 @@ class Platform:
         return self.architecture
 
     @property
+    def conda_subdir(self) -> str:
+        """The folder of a conda channel that holds the platform's packages: `linux-64`, `linux-aarch64`."""
+        return {"amd64": "linux-64", "arm64": "linux-aarch64"}[self.architecture]
+
+    @property
     def variant(self) -> str | None:
         """The processor variant that image indexes state: `v8` for arm64."""
         return "v8" if self.architecture == "arm64" else None

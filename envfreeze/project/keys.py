@@ -71,6 +71,7 @@ _PART = rf"(?!\.\.?(?:/|$))[^/\\{_CONTROL}]+"
 _RELATIVE = rf"(?:\./)?{_PART}(?:/{_PART})*"
 _SUITE_PART = "[a-z0-9][a-z0-9.+-]*"
 _NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_CONDA_NAME = "[a-z0-9_](?:[a-z0-9._-]*)"
 _NUMBER = "(?:0|[1-9][0-9]{0,9})"
 _REST = rf"[^ {_CONTROL}]*"
 _HOST = rf"[^/@ {_CONTROL}]+(?:/{_REST})?"
@@ -118,7 +119,8 @@ IMAGE = Table(
                 "the exact version is the suite's, and the lock holds it",
             ),
             "The minor version of Python that the image must have. A suite has one Python: with another "
-            "one asked for, locking fails and names what the suite has.",
+            "one asked for, locking fails and names what the suite has. Where conda provides Python, conda "
+            "gives this one.",
             'python = "3.13"',
             otherwise="the base's own",
         ),
@@ -138,9 +140,11 @@ IMAGE = Table(
                 {
                     "PATH": "it leads to the environment in the image",
                     "VIRTUAL_ENV": "it names the environment in the image",
+                    "CONDA_PREFIX": "it names the environment in the image",
                 },
             ),
-            "Further environment variables of the image. PATH and VIRTUAL_ENV are set by envfreeze.",
+            "Further environment variables of the image. PATH, VIRTUAL_ENV and CONDA_PREFIX are set by "
+            "envfreeze.",
             'env = { OMP_NUM_THREADS = "8" }',
             {},
         ),
@@ -353,6 +357,71 @@ PIP = Table(
     ),
 )
 
+CONDA = Table(
+    "conda",
+    "The conda packages and where they come from.",
+    (
+        Key(
+            "environment",
+            _FILE,
+            "The environment file: channels, dependencies and the `pip:` section, whose requirements join "
+            "those of `[pip]`.",
+            'environment = "environment.yml"',
+            otherwise="environment.yml, else environment.yaml, where there is this table or no configuration",
+        ),
+        Key(
+            "channels",
+            Items(
+                Secret(
+                    rf"{_PART}(?:/{_PART})*|(?:https?://|file:///|{VARIABLE}){_REST}",
+                    "the name of a channel, or an http://, https:// or file:/// URL",
+                ),
+                at_least=1,
+            ),
+            "The channels, the most wanted first; they take the place of the environment file's. `${NAME}` "
+            "stands for an environment variable.",
+            'channels = ["https://${CHANNEL_USER}:${CHANNEL_PASSWORD}@conda.example.org/ml", "conda-forge"]',
+            otherwise="those of the environment file",
+        ),
+        Key(
+            "channel-priority",
+            Choice(("strict", "disabled"), "the solver knows these two"),
+            "`strict`: the first channel that has a package is the only one that it is taken from. "
+            "`disabled`: all channels are asked, and the order decides between equal versions only.",
+            'channel-priority = "strict"',
+            "strict",
+        ),
+        Key(
+            "exclude-newer",
+            Moment(),
+            "Ignore packages made after this moment. A date alone means the end of that day in UTC.",
+            "exclude-newer = 2026-09-12",
+            otherwise="`[pip] exclude-newer`",
+        ),
+        Key(
+            "allow-link-scripts",
+            Items(Text(_CONDA_NAME, "the name of a conda package")),
+            "Packages that may have link scripts (post-link, pre-link, pre-unlink). The scripts are never "
+            "run: a name here says that the image is right without.",
+            'allow-link-scripts = ["font-ttf-dejavu"]',
+            (),
+        ),
+        Key(
+            "name-map",
+            Named(
+                Text(_NAME, "the name of a Python distribution"),
+                _CONDA_NAME,
+                "a conda package's name",
+                {},
+            ),
+            "Which Python distribution a conda package provides, where envfreeze cannot tell or tells it "
+            "wrongly.",
+            'name-map = { mypackage-core = "mypackage" }',
+            {},
+        ),
+    ),
+)
+
 ENTROPY = Table(
     "entropy",
     "Where randomness in a run would come from.",
@@ -383,5 +452,5 @@ RECORD = Table(
     ),
 )
 
-TABLES = (IMAGE, APT, PIP, ENTROPY, RECORD)
+TABLES = (IMAGE, APT, CONDA, PIP, ENTROPY, RECORD)
 """All tables, in the order in which the docs tell them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from envfreeze.oci import canonical
 from envfreeze.oci.entry import path_problem
 from envfreeze.oci.platform import Platform
 from envfreeze.project import places, taken
+from envfreeze.project.conda import beside_lock, join_pip, read_conda
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
 from envfreeze.project.packages import read_packages, several
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from envfreeze.project.model import PipSettings
+    from envfreeze.project.model import CondaSettings, PipSettings
 
 CONFIGURATION = "<configuration>"
 """Name of the input that holds the effective settings."""
@@ -58,12 +59,40 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
     apt, keys = _apt(root, written, settings["apt"])
     if source is None and not resolve and settings["pip"]["lock"] is None:
         source = taken.remembered(root)
-    pip, files = read_packages(root, written, settings["pip"], pyproject, source)
+    side = None
+    taken_settings = None
+    if source is not None or settings["pip"]["lock"] is not None:
+        taken_settings = beside_lock(written, settings["conda"], source or settings["pip"]["lock"])
+    else:
+        side = read_conda(
+            root,
+            written,
+            settings["conda"],
+            newest=settings["pip"]["exclude-newer"],
+            configured=found is not None,
+        )
+    pip, files = read_packages(
+        root, written, settings["pip"], pyproject, optional=side is not None, named=source
+    )
+    if side is not None:
+        is_written = "platform" in written.values.get("image", {})
+        image = replace(
+            image,
+            platforms=side.platforms(image.platforms, written=is_written),
+            env={**side.environment.variables, **image.env},
+        )
+        pip, included = join_pip(root, side, pip, image.platforms)
+        files |= {**included, **side.files}
     entropy = EntropySettings(settings["entropy"]["seed"])
     effective = _effective(image, apt, pip, settings, pyproject.requires_python)
+    if side is not None:
+        effective["conda"] = _effective_conda(side.settings)
+    elif taken_settings is not None:
+        effective["conda"] = _effective_conda(taken_settings)
+    environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
-        name=pyproject.name or root.name or "project",
+        name=pyproject.name or environment_name or root.name or "project",
         source=None if found is None else found.file,
         image=image,
         pip=pip,
@@ -72,6 +101,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         record=RecordSettings(tuple(settings["record"]["store"])),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
+        conda=taken_settings if side is None else side.settings,
     )
 
 
@@ -145,6 +175,19 @@ def _apt(
 
 def _blame(written: Written, key: str, name: str, problem: str) -> UsageError:
     return written.error(key, f"{name!r} {problem}")
+
+
+def _effective_conda(conda: CondaSettings) -> dict[str, Any]:
+    """What of `[conda]` shapes the resolution; the environment file is an input of its own."""
+    newest = conda.exclude_newer
+    return {
+        "allow-link-scripts": sorted(conda.allow_link_scripts),
+        "channel-priority": conda.channel_priority,
+        "channels": list(conda.channels),
+        "environment": conda.environment,
+        "exclude-newer": None if newest is None else newest.astimezone(UTC).isoformat(),
+        "name-map": dict(sorted(conda.name_map.items())),
+    }
 
 
 def _effective(

@@ -102,6 +102,48 @@ class PipSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaSpec:
+    """A conda package that the environment file asks for.
+
+    Attributes:
+        text: a match spec, as written.
+        line: where it stands in the file, counted from 1.
+
+    """
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CondaSettings:
+    """`[conda]` and the environment file.
+
+    Attributes:
+        environment: the environment file, relative to the project.
+        channels: names or URLs, the most wanted first, as written: `${NAME}` still stands in them.
+        locations: the same with the environment's variables put in; they may hold passwords.
+        specs: what is asked for, by channel folder: `linux-64`, `linux-aarch64`.
+        channel_priority: `strict` or `disabled`.
+        exclude_newer: no package made after this moment.
+        allow_link_scripts: packages whose link scripts the user does without.
+        name_map: conda package to the Python distribution that it provides.
+        overridden: the channels are the configuration's, not the environment file's.
+
+    """
+
+    environment: str
+    channels: tuple[str, ...]
+    locations: tuple[str, ...] = field(repr=False)
+    specs: Mapping[str, tuple[CondaSpec, ...]]
+    channel_priority: str
+    exclude_newer: datetime | None
+    allow_link_scripts: tuple[str, ...]
+    name_map: Mapping[str, str]
+    overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EntropySettings:
     """`[entropy]`.
 
@@ -144,6 +186,7 @@ class Project:
             effective keys that shape the resolution or the image.
         requires_python: `[project] requires-python`, a PEP 440 specifier that the image's Python has to meet;
             None: not said.
+        conda: `[conda]`; None: there is no environment file.
 
     """
 
@@ -157,3 +200,4 @@ class Project:
     record: RecordSettings
     inputs: Mapping[str, bytes] = field(repr=False)
     requires_python: str | None = None
+    conda: CondaSettings | None = None

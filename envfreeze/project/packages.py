@@ -26,14 +26,21 @@ if TYPE_CHECKING:
 USUAL = ("requirements.txt", "requirements.in")
 """Requirements files that are found without configuration, in this order."""
 
-_LATER = ("environment.yml", "environment.yaml", "Pipfile", "setup.py")
+_CONDA = ("environment.yml", "environment.yaml")
+_LATER = ("Pipfile", "setup.py")
 """What also names packages, and is not read by this version."""
 
 _OTHER_FORMATS = (".toml", ".yml", ".yaml", ".lock", ".py", ".cfg")
 
 
 def read_packages(
-    root: Path, written: Written, values: Mapping[str, Any], pyproject: Pyproject, named: str | None = None
+    root: Path,
+    written: Written,
+    values: Mapping[str, Any],
+    pyproject: Pyproject,
+    *,
+    optional: bool = False,
+    named: str | None = None,
 ) -> tuple[PipSettings, dict[str, bytes]]:
     """Read the pip side of a project.
 
@@ -42,6 +49,7 @@ def read_packages(
         written: the configuration, for errors.
         values: the checked values of `[pip]`.
         pyproject: what pyproject.toml says.
+        optional: there may be none: another side of the project names packages.
         named: what `envfreeze lock --from` named, now or before: a lock file, or an environment.
 
     Returns:
@@ -56,10 +64,9 @@ def read_packages(
     extras, groups = tuple(values["extras"]), tuple(values["groups"])
     contents: dict[str, bytes] = {}
     lock = _taken(root, written, values, named, contents)
-    files, dependencies = _wanted(
-        root, values["requirements"], pyproject, has_more=bool(extras or groups), lock=lock
-    )
-    if not files and lock is None and not pyproject.project and not (extras or groups):
+    has_more = bool(extras or groups) or optional
+    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=has_more, lock=lock)
+    if not files and lock is None and not pyproject.project and not has_more:
         lock = _usual_lock(root, contents)
     if lock is None:
         for extra in extras:
@@ -176,9 +183,13 @@ def _nothing_found(root: Path) -> UsageError:
         f"{name} is there, but this version of envfreeze reads requirements files and {PYPROJECT} only"
         for name in later
     ]
+    # Found here only where there is a configuration: without one it would have been read.
+    details += [
+        f"{name} is there: name it with [conda] environment" for name in _CONDA if (root / name).exists()
+    ]
     return UsageError(
         f"nothing in {root} says which Python packages are wanted: looked for [project] in {PYPROJECT}, "
-        + " and ".join(USUAL),
+        + ", ".join((*USUAL, *_CONDA)),
         hint="create requirements.txt, or name another file: run `envfreeze init` and set [pip] requirements",
         details=tuple(details),
     )

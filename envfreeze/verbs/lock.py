@@ -10,9 +10,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
-from envfreeze.errors import UsageError
-from envfreeze.locking import entropy, files, indexes
-from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
+from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking import conda, entropy, files, indexes
+from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT
 from envfreeze.store.cache import Cache
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.locking.imports.model import ImportedLock
-    from envfreeze.locking.model import AptBase
-    from envfreeze.locking.pip import PipTarget
+    from envfreeze.locking.model import AptBase, CondaPackage
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -35,7 +34,7 @@ class Change:
 
     Attributes:
         kind: `added`, `removed` or `moved`.
-        side: `pip` or `os`.
+        side: `pip`, `conda` or `os`.
         platform: `linux/amd64`.
         name: of the package.
         before: version in the last lock, None where added.
@@ -271,7 +270,7 @@ def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, w
     last = {target.platform: target for target in before.targets} if before is not None else {}
     targets = [_target(project, platform, last.get(platform), wish) for platform in project.image.platforms]
     _check_upgraded(wish.upgrade_packages, targets)
-    return Lock(
+    made = Lock(
         schema=SCHEMA,
         writer=WRITER,
         inputs=inputs,
@@ -279,11 +278,40 @@ def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, w
         runtime=_runtime(project, {wheel.name for target in targets for wheel in target.wheels}),
         targets=tuple(replace(target, layers=plan(target)) for target in targets),
     )
+    return _with_conda_sources(made, project)
+
+
+def _with_conda_sources(made: Lock, project: Project) -> Lock:
+    """The lock with what conda-lock says of its inputs, after conda-lock has read what was locked."""
+    subdirs = [target.platform.conda_subdir for target in made.targets if target.conda]
+    if not subdirs:
+        return made
+    from envfreeze.locking.conda import judged  # noqa: PLC0415 - heavy
+    from envfreeze.locking.conda import lockfile as conda_lockfile  # noqa: PLC0415 - with it
+
+    if project.pip.lock is None:
+        made = replace(made, conda=judged.sources(project, subdirs))
+    else:
+        made = replace(made, conda=_imported_sources(made, project.pip.lock, subdirs))
+    judged.check(conda_lockfile.render(made, project.root))
+    return made
+
+
+def _imported_sources(made: Lock, source: str, subdirs: Sequence[str]) -> CondaSources:
+    """What conda-lock.yml says of packages that another lock, not an environment file, asked for."""
+    digest = made.inputs[source]
+    packages = [package for target in made.targets for package in target.conda]
+    return CondaSources(
+        environment=source,
+        channels=tuple(dict.fromkeys(package.channel for package in packages)),
+        content_hash=dict.fromkeys(sorted(subdirs), digest.hex),
+    )
 
 
 def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known = {wheel.name for target in targets for wheel in target.wheels}
     known |= {deb.name for target in targets for deb in target.base.packages}
+    known |= {package.name for target in targets for package in target.conda}
     for text in names:
         name = Requirement(text).name
         if not {name, canonicalize_name(name)} & known:
@@ -291,29 +319,25 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
 
 
 def _target(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:
-    from envfreeze.locking import apt, pip  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
 
-    moving = wish.upgrade or (
-        last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
-    )
-    if last is not None and not moving and not apt.satisfied(project, last.base):
-        base, python, glibc = last.base, last.python, last.glibc
-    else:
-        resolution = apt.resolve(
-            project,
-            platform,
-            locked=None if last is None else last.base,
-            cache=wish.cache,
-            offline=wish.offline,
-            allow_stale=wish.allow_stale,
-            progress=wish.progress,
-        )
-        base, python, glibc = resolution.base, resolution.python, resolution.glibc
-        if wish.review:
-            base = _reviewed(base, wish)
-    pip_target = pip.PipTarget(platform=platform, python=python, glibc=glibc)
     if project.pip.lock is not None:
-        return _imported(project, pip_target, base, last, wish)
+        return _imported(project, platform, last, wish)
+    # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
+    own = conda.names_python(project, platform)
+    side, os = _both(project, platform, last, wish, own=own)
+    found = conda.python_of(side.packages)
+    if (found is not None) != own:
+        side, os = _both(project, platform, last, wish, own=found is not None)
+        found = conda.python_of(side.packages)
+    python = found or os.python
+    if python is None:
+        raise ResolutionError(
+            f"{platform}: whether conda provides Python depends on whether the base does",
+            hint="name python in the environment file",
+        )
+    base = _reviewed(os.base, wish) if os.fresh and wish.review else os.base
+    pip_target = pip.PipTarget(platform=platform, python=python, glibc=os.glibc)
     wheels = pip.resolve(
         project,
         pip_target,
@@ -321,40 +345,92 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         upgrade=wish.upgrade,
         upgrade_packages=wish.upgrade_packages,
         offline=wish.offline,
+        provided=side.provided,
         progress=wish.progress,
     )
+    conda.check_once(side.provided, wheels)
     return Target(
         platform=platform,
         python=python,
-        glibc=glibc,
+        glibc=os.glibc,
         manylinux=pip_target.manylinux,
         base=base,
         wheels=wheels,
+        conda=side.packages,
     )
 
 
-def _imported(
-    project: Project, pip_target: PipTarget, base: AptBase, last: Target | None, wish: _Wish
-) -> Target:
+def _imported(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:
     """Take the packages of another tool's lock file, or of an environment."""
     from envfreeze.locking.imports import take  # noqa: PLC0415 - only where there is one
+    from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
 
-    means = take.Means(wish.cache, wish.offline, wish.progress)
-    if project.pip.lock != ENVIRONMENT:
-        made = take.take(project, take.read(project), pip_target, means, last)
-    elif wish.environment is not None:
-        made = take.take(project, wish.environment, pip_target, means, last)
+    imported = wish.environment if project.pip.lock == ENVIRONMENT else take.read(project)
+    if imported is None:
+        own = last is not None and conda.python_of(last.conda) is not None
     else:
-        made = take.again(last, pip_target)
+        own = take.names_python(project, imported, platform)
+    os = _os(project, platform, last, wish, python=not own)
+    base = _reviewed(os.base, wish) if os.fresh and wish.review else os.base
+    if imported is None:
+        made = take.again(last, platform, os.python, os.glibc)
+    else:
+        pip_target = PipTarget(platform=platform, python=os.python or "3", glibc=os.glibc)
+        means = take.Means(wish.cache, wish.offline, wish.progress)
+        made = take.take(project, imported, pip_target, means, last)
     return Target(
-        platform=pip_target.platform,
+        platform=platform,
         python=made.python,
-        glibc=pip_target.glibc,
-        manylinux=pip_target.manylinux,
+        glibc=os.glibc,
+        manylinux=PipTarget(platform=platform, python=made.python, glibc=os.glibc).manylinux,
         base=base,
         wheels=made.wheels,
         conda=made.conda,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Os:
+    """The OS side of a target; `fresh` where it was resolved now."""
+
+    base: AptBase
+    python: str | None
+    glibc: str
+    fresh: bool
+
+
+def _both(
+    project: Project, platform: Platform, last: Target | None, wish: _Wish, *, own: bool
+) -> tuple[conda.Side, _Os]:
+    """The conda side and the OS side, for a Python that is conda's own or the base's."""
+    os = _os(project, platform, last, wish, python=not own)
+    asked = conda.Wish(
+        wish.cache, wish.upgrade, tuple(wish.upgrade_packages), offline=wish.offline, progress=wish.progress
+    )
+    side = conda.side(project, platform, os.glibc, asked, pins=() if last is None else last.conda)
+    return side, os
+
+
+def _os(project: Project, platform: Platform, last: Target | None, wish: _Wish, *, python: bool) -> _Os:
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moves
+
+    moving = wish.upgrade or (
+        last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
+    )
+    if last is not None and not moving and not apt.satisfied(project, last.base, python=python):
+        was_base = conda.python_of(last.conda) is None
+        return _Os(last.base, last.python if was_base and python else None, last.glibc, fresh=False)
+    resolution = apt.resolve(
+        project,
+        platform,
+        python=python,
+        locked=None if last is None else last.base,
+        cache=wish.cache,
+        offline=wish.offline,
+        allow_stale=wish.allow_stale,
+        progress=wish.progress,
+    )
+    return _Os(resolution.base, resolution.python, resolution.glibc, fresh=True)
 
 
 def _reviewed(base: AptBase, wish: _Wish) -> AptBase:
@@ -415,18 +491,59 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
-        causes = apt.satisfied(project, target.base)
+        if project.pip.lock is not None:
+            yield from _imported_drift(project, target, wish)
+            continue
+        keeping = conda.Wish(wish.cache, offline=wish.offline, progress=wish.progress)
+        side = conda.side(project, target.platform, target.glibc, keeping, pins=target.conda)
+        moved = list(_conda_drift(target, side.packages))
+        yield from moved
+        causes = apt.satisfied(project, target.base, python=conda.python_of(side.packages) is None)
         yield from (f"{target.platform}: {cause}" for cause in causes)
-        if causes:
+        if causes or moved:
             continue
         pip_target = pip.PipTarget(platform=target.platform, python=target.python, glibc=target.glibc)
-        if project.pip.lock is not None:
-            yield from _wheel_drift(target, _imported(project, pip_target, target.base, target, wish).wheels)
-            continue
         wheels = pip.resolve(
-            project, pip_target, pins=target.wheels, offline=wish.offline, progress=wish.progress
+            project,
+            pip_target,
+            pins=target.wheels,
+            offline=wish.offline,
+            provided=side.provided,
+            progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
+
+
+def _imported_drift(project: Project, target: Target, wish: _Wish) -> Iterator[str]:
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
+
+    own = conda.python_of(target.conda) is not None
+    causes = apt.satisfied(project, target.base, python=not own)
+    yield from (f"{target.platform}: {cause}" for cause in causes)
+    if not causes:
+        fresh = _imported(project, target.platform, target, wish)
+        yield from _conda_drift(target, fresh.conda)
+        yield from _wheel_drift(target, fresh.wheels)
+
+
+def _conda_drift(target: Target, packages: Sequence[CondaPackage]) -> Iterator[str]:
+    locked = {package.name: package for package in target.conda}
+    fresh = {package.name: package for package in packages}
+    for name in sorted(locked.keys() | fresh.keys()):
+        before, after = locked.get(name), fresh.get(name)
+        where = f"{target.platform}: conda's {name}"
+        if before is None and after is not None:
+            yield f"{where} {after.version} is needed and not locked"
+        elif after is None and before is not None:
+            yield f"{where} {before.version} is locked and not needed"
+        elif before is not None and after is not None:
+            was, now = f"{before.version} {before.build}", f"{after.version} {after.build}"
+            if was != now:
+                yield f"{where} {was} no longer fits; {now} would"
+            elif before.channel != after.channel:
+                yield f"{where} {was} comes from {after.channel} instead of {before.channel}"
+            elif before.requested != after.requested:
+                yield f"{where}: whether it is asked for by name has changed"
 
 
 def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
@@ -461,6 +578,7 @@ def _changes(before: Lock | None, after: Lock) -> Iterator[Change]:
                 {deb.name: deb.version for deb in known.base.packages},
                 {deb.name: deb.version for deb in target.base.packages},
             ),
+            ("conda", _versions(known.conda, target.conda), _versions(target.conda, known.conda)),
             (
                 "pip",
                 {wheel.name: wheel.version for wheel in known.wheels},
@@ -473,3 +591,14 @@ def _changes(before: Lock | None, after: Lock) -> Iterator[Change]:
                 if was != now:
                     kind = "added" if was is None else "removed" if now is None else "moved"
                     yield Change(kind, side, str(target.platform), name, was, now)
+
+
+def _versions(packages: Sequence[CondaPackage], others: Sequence[CondaPackage]) -> dict[str, str]:
+    """The packages' versions; with the build where only that tells them from the others."""
+    builds = {(package.name, package.version): package.build for package in others}
+    return {
+        package.name: package.version
+        if builds.get((package.name, package.version), package.build) == package.build
+        else f"{package.version} {package.build}"
+        for package in packages
+    }

@@ -41,13 +41,13 @@ class AptResolution:
 
     Attributes:
         base: the OS side of the lock; its `notes` are empty.
-        python: the exact version of its Python, `3.13.5`.
+        python: the exact version of its Python, `3.13.5`; None: it has none.
         glibc: the version of its C library, `2.41`.
 
     """
 
     base: AptBase
-    python: str
+    python: str | None
     glibc: str
 
 
@@ -55,6 +55,7 @@ def resolve(
     project: Project,
     platform: Platform,
     *,
+    python: bool = True,
     locked: AptBase | None = None,
     cache: Cache,
     offline: bool = False,
@@ -69,6 +70,7 @@ def resolve(
     Args:
         project: names the base, its packages, a mirror and further archives.
         platform: of the image; this machine's does not matter.
+        python: the image's Python is the base's; else nothing asks for one here.
         locked: what was locked before; an index older than its own is refused.
         cache: keeps the indexes, by digest.
         offline: use only what the cache has.
@@ -88,7 +90,7 @@ def resolve(
     """
     now = datetime.now(UTC) if now is None else now
     suite = suites.find(project.image.base, suites.shipped() if catalogue is None else catalogue)
-    requested = _requested(project, suite)
+    requested = _requested(project, suite, python=python)
     session = indexes.Session(cache, offline, allow_stale, now, progress)
     wanted = _wanted(project, suite, platform, locked=locked, host=mirrors.host_sources(host), now=now)
     signed = [indexes.find(one, session) for one in wanted]
@@ -98,8 +100,9 @@ def resolve(
     universe = Universe(files, platform.debian_architecture)
     packages = closure.close(universe, requested, suite=suite.reference)
     chosen = {package.name: package for package in packages}
-    python = python_version(chosen[f"python{suite.python}"].version)
-    _check_python(project, suite, python)
+    version = python_version(chosen[f"python{suite.python}"].version) if python else None
+    if version is not None:
+        _check_python(project, suite, version)
     if "libc6" not in chosen:
         raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
     base = AptBase(
@@ -108,15 +111,25 @@ def resolve(
         indexes=tuple(_locked_index(index) for index in signed),
         packages=tuple(_deb(package, requested) for package in packages),
     )
-    return AptResolution(base, python, glibc_version(chosen["libc6"].version))
+    return AptResolution(base, version, glibc_version(chosen["libc6"].version))
 
 
 def satisfied(
-    project: Project, base: AptBase, *, catalogue: Mapping[str, Suite] | None = None
+    project: Project,
+    base: AptBase,
+    *,
+    python: bool = True,
+    catalogue: Mapping[str, Suite] | None = None,
 ) -> tuple[str, ...]:
     """Say why locked OS packages no longer satisfy a project, a sentence each; empty where they do.
 
     Needs no network: what the archive has by now is not asked.
+
+    Args:
+        project: what asks.
+        base: what is locked.
+        python: the image's Python is the base's.
+        catalogue: the suites there are; None: those that come with envfreeze.
 
     Raises:
         UsageError: the base is not known or lacks the Python asked for.
@@ -125,7 +138,7 @@ def satisfied(
     suite = suites.find(project.image.base, suites.shipped() if catalogue is None else catalogue)
     if base.reference != suite.reference:
         return (f"the base is {suite.reference}, locked is {base.reference}",)
-    requested = _requested(project, suite)
+    requested = _requested(project, suite, python=python)
     locked = {deb.name: deb for deb in base.packages if deb.requested}
     causes = [
         f"the OS package {name} is asked for and not locked" for name in sorted(requested - set(locked))
@@ -142,10 +155,10 @@ def satisfied(
     causes += [
         f"the archive {name} {at} is locked and not asked for" for name, at, _ in sorted(known - asked)
     ]
-    python = locked.get(f"python{suite.python}")
-    if python is not None:
+    interpreter = locked.get(f"python{suite.python}")
+    if python and interpreter is not None:
         try:
-            _check_python(project, suite, python_version(python.version))
+            _check_python(project, suite, python_version(interpreter.version))
         except ResolutionError as error:
             causes.append(error.message)
     return tuple(causes)
@@ -177,8 +190,10 @@ def glibc_version(version: str) -> str:
     return match[1]
 
 
-def _requested(project: Project, suite: Suite) -> set[str]:
+def _requested(project: Project, suite: Suite, *, python: bool) -> set[str]:
     """Return the names of the packages that are asked for, after checking that the Python is the suite's."""
+    if not python:
+        return {*suite.seed, *project.image.packages}
     if project.image.python not in (None, suite.python):
         raise UsageError(
             f"[image] python: {suite.reference} has Python {suite.python}, not {project.image.python}",

@@ -58,7 +58,13 @@ class Place:
 
 
 def complete(
-    imported: ImportedLock, selected: Selected, project: Project, target: PipTarget, place: Place
+    imported: ImportedLock,
+    selected: Selected,
+    project: Project,
+    target: PipTarget,
+    place: Place,
+    *,
+    provided: Iterable[str] = (),
 ) -> tuple[Wheel, ...]:
     """Give the wheel of every chosen package.
 
@@ -68,6 +74,7 @@ def complete(
         project: whose indexes are asked.
         target: whose tags the wheels have to fit.
         place: where the lock file belongs.
+        provided: normalised names of what conda packages bring.
 
     Returns:
         The wheels, sorted by name, none of them marked as requested.
@@ -86,7 +93,8 @@ def complete(
     _check_fitting(imported, picks, target)
     where = _Where(imported, indexes.of_project(project))
     picks = _look_up(imported, picks, where, target, place)
-    picks = _checked(imported, picks, where, target, place)
+    omitted = (imported.omitted | frozenset(provided)) - {pick.package.name for pick in picks}
+    picks = _checked(imported, picks, where, target, place, sorted(omitted))
     wheels = tuple(_wheel(pick) for pick in picks)
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
@@ -305,12 +313,12 @@ def _checked(
     where: _Where,
     target: PipTarget,
     place: Place,
+    omitted: Sequence[str],
 ) -> list[_Pick]:
     """Hold hashes against the index and dependencies against the packages' metadata; fill in sizes."""
     if not picks:
         return []
     names = {pick.package.name for pick in picks}
-    omitted = sorted(imported.omitted - names)
     pins = tuple(
         f"{pick.package.name}=={pick.package.version}"
         if where.is_usual(pick.package.index) and not pick.package.direct and not _is_local(pick)

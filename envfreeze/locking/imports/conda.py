@@ -101,6 +101,11 @@ def complete(
     )
 
 
+def name_of(one: ImportedConda) -> str:
+    """Give a package's name, as its file's name has it."""
+    return _name_parts(one.filename)[0]
+
+
 def _check_unique(file: str, selected: Iterable[ImportedConda]) -> None:
     by_name: dict[str, ImportedConda] = {}
     for one in selected:

@@ -199,7 +199,7 @@ def load_yaml(content: bytes, file: str) -> Foreign:
         UsageError: it is not one.
 
     """
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - heavy
+    import yaml  # noqa: PLC0415 - heavy
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking import conda as conda_side
 from envfreeze.locking import requirements
+from envfreeze.locking.conda import contents
+from envfreeze.locking.conda.provided import provided
 from envfreeze.locking.imports import conda, found
 from envfreeze.locking.imports.complete import Place, complete
 from envfreeze.locking.imports.selection import (
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from envfreeze.locking.imports.model import ImportedLock
     from envfreeze.locking.model import CondaPackage, Target, Wheel
     from envfreeze.locking.pip import PipTarget
+    from envfreeze.locking.provided import Provided
+    from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
@@ -99,45 +105,79 @@ def take(
         NetworkError: an index or channel that is needed did not answer.
 
     """
-    choice = Choice(
-        tuple(canonicalize_name(name) for name in project.pip.extras),
-        tuple(canonicalize_name(name) for name in project.pip.groups),
-    )
-    packages = conda.complete(
-        imported.file,
-        select_conda(imported, target.platform.architecture, choice),
-        cache=means.cache,
-        offline=means.offline,
-        progress=means.progress,
-    )
+    choice = _choice(project)
+    packages, there = _conda_side(project, imported, target, choice, means)
     python = next((one.version for one in packages if one.name == "python"), target.python)
     target = replace(target, python=python)
     selected = select(imported, target, choice)
     _check_requirements(project, imported, selected, target)
     place = Place(project.root, _folder(project), means.offline, means.progress)
-    wheels = complete(imported, selected, project, target, place)
+    wheels = complete(imported, selected, project, target, place, provided=[one.name for one in there])
+    conda_side.check_once(there, wheels)
     asked = _requested(project, selected)
     wheels = tuple(replace(wheel, requested=asked is None or wheel.name in asked) for wheel in wheels)
     return Taken(_kept(wheels, last), packages, python)
 
 
-def again(last: Target | None, target: PipTarget) -> Taken:
+def names_python(project: Project, imported: ImportedLock, platform: Platform) -> bool:
+    """Whether the lock's conda packages hold the Python of a platform.
+
+    Raises:
+        UsageError: as `take`.
+        ResolutionError: as `take`.
+
+    """
+    packages = select_conda(imported, platform.architecture, _choice(project))
+    return any(conda.name_of(package) == "python" for package in packages)
+
+
+def again(last: Target | None, platform: Platform, python: str | None, glibc: str) -> Taken:
     """Take once more what was taken from an environment, which is not there to be read again.
 
     Raises:
         UsageError: nothing was taken for this platform and Python.
 
     """
-    if last is None or (last.python.rpartition(".")[0], last.glibc) != (
-        target.python.rpartition(".")[0],
-        target.glibc,
-    ):
+    exact = last.python if last is not None and python is None else python or ""
+    if last is None or last.glibc != glibc or not exact.startswith(f"{last.python_minor}."):
         raise UsageError(
-            f"what was taken from an environment was not taken for {target}",
+            f"what was taken from an environment was not taken for {platform}, Python {exact or 'unknown'}",
             hint="run `envfreeze lock --from-env` again, or `envfreeze lock --resolve` where the project has "
             "requirements of its own",
         )
-    return Taken(last.wheels, last.conda, target.python)
+    return Taken(last.wheels, last.conda, exact)
+
+
+def _choice(project: Project) -> Choice:
+    return Choice(
+        tuple(canonicalize_name(name) for name in project.pip.extras),
+        tuple(canonicalize_name(name) for name in project.pip.groups),
+    )
+
+
+def _conda_side(
+    project: Project, imported: ImportedLock, target: PipTarget, choice: Choice, means: Means
+) -> tuple[tuple[CondaPackage, ...], tuple[Provided, ...]]:
+    """The conda packages, and the Python distributions that lie in them."""
+    chosen = select_conda(imported, target.platform.architecture, choice)
+    if not chosen:
+        return (), ()
+    packages = conda.complete(
+        imported.file, chosen, cache=means.cache, offline=means.offline, progress=means.progress
+    )
+    looked = contents.look(
+        packages,
+        cache=means.cache,
+        offline=means.offline,
+        progress=means.progress,
+        authenticate=partial(conda_side.authenticate, project=project),
+    )
+    allowed = () if project.conda is None else project.conda.allow_link_scripts
+    names = {} if project.conda is None else project.conda.name_map
+    contents.check_scripts(packages, looked, allowed)
+    packages = contents.with_md5(packages, looked)
+    has_python = any(package.name == "python" for package in packages)
+    return packages, provided(packages, looked, names, imported.file) if has_python else ()
 
 
 def _folder(project: Project) -> Path:

@@ -1,0 +1,90 @@
+"""Python distributions that something other than pip puts into the image, as pip's resolver has to see them.
+
+A plain constraint would not do: the resolver would lock the distribution's own dependencies as well (torch's
+wheels of CUDA, where conda's pytorch has its own). Each is therefore offered as a wheel of its name and
+version that depends on nothing, and is taken out of the answer again.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_DAY = (1980, 1, 2, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """A distribution that is there already.
+
+    Attributes:
+        name: normalised (PEP 503).
+        version: normalised (PEP 440).
+        package: what provides it, `pytorch 2.6.0`.
+        because: why that is there, `asked for by environment.yml`.
+
+    """
+
+    name: str
+    version: str
+    package: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} comes from conda's {self.package} ({self.because})"
+
+
+def write_constraints(provided: Iterable[Provided], folder: Path) -> Path:
+    """Write a stub wheel for each, and the constraints file that names them.
+
+    Args:
+        provided: the distributions.
+        folder: where to; it must not exist.
+
+    Returns:
+        The constraints file.
+
+    """
+    folder.mkdir()
+    lines = []
+    for one in provided:
+        wheel = folder / f"{one.name.replace('-', '_')}-{one.version}-py3-none-any.whl"
+        wheel.write_bytes(_stub(one))
+        lines.append(f"{one.name} @ {wheel.as_uri()}\n")
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(lines), encoding="utf-8")
+    return constraints
+
+
+def explain(said: Sequence[str], provided: Iterable[Provided]) -> tuple[str, ...]:
+    """Say where the distributions that a resolver's message names come from."""
+    text = canonical_words("\n".join(said))
+    return tuple(str(one) for one in provided if one.name in text)
+
+
+def canonical_words(text: str) -> frozenset[str]:
+    """The words of a text that could be names of distributions, normalised."""
+    words = "".join(letter if letter.isalnum() or letter in "-_." else " " for letter in text).split()
+    return frozenset(canonicalize_name(word.strip("-_.")) for word in words)
+
+
+def _stub(one: Provided) -> bytes:
+    info = f"{one.name.replace('-', '_')}-{one.version}.dist-info"
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _DAY), content)
+    return buffer.getvalue()
