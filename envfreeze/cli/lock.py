@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begi
 from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
+    from envfreeze.locking.imports.model import ImportedLock
     from envfreeze.project.model import Project
     from envfreeze.verbs.lock import LockOutcome
 
@@ -53,6 +56,31 @@ def lock(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="List every package that came, went or moved.")
     ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Take the packages of another tool's lock file as they are.",
+            show_default=False,
+        ),
+    ] = None,
+    from_env: Annotated[
+        bool, typer.Option("--from-env", help="Take the packages of the environment that is active.")
+    ] = False,
+    from_env_at: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-env-at",
+            metavar="FOLDER",
+            help="Take the packages of this virtual or conda environment.",
+            show_default=False,
+        ),
+    ] = None,
+    resolve: Annotated[
+        bool,
+        typer.Option("--resolve", help="Resolve the requirements again, after --from or --from-env."),
+    ] = False,
     offline: Offline = False,
     workers: Workers = None,
     directory: Directory = None,
@@ -74,9 +102,16 @@ def lock(
     if outdated and offline:
         raise UsageError("--outdated asks the indexes, so it cannot be --offline")
 
+    from envfreeze.project import taken  # noqa: PLC0415 - heavy
     from envfreeze.project.load import load  # noqa: PLC0415 - heavy
 
-    project = load(session.root)
+    is_from_env = from_env or from_env_at is not None
+    if (source is not None) + is_from_env + resolve > 1:
+        raise UsageError("--from, --from-env and --resolve are three sources", hint="name one")
+    if is_from_env and (check or outdated):
+        raise UsageError("--from-env goes with writing the lock: the lock remembers what it was taken from")
+    named = taken.ENVIRONMENT if is_from_env else _source(session.root, source)
+    project = load(session.root, source=named, resolve=resolve)
     if check:
         _check(project, session.console, seal=seal, offline=offline, workers=workers)
         return
@@ -86,8 +121,10 @@ def lock(
 
     from envfreeze.verbs.lock import lock as write  # noqa: PLC0415 - heavy
 
+    environment = _environment(from_env_at) if is_from_env else None
     outcome = write(
         project,
+        environment=environment,
         upgrade=upgrade,
         upgrade_packages=tuple(upgrade_package or ()),
         offline=offline,
@@ -97,6 +134,26 @@ def lock(
         progress=session.console,
     )
     _report(outcome, session.console, limit=None if verbose else SHOWN)
+
+
+def _environment(prefix: Path | None) -> ImportedLock:
+    from envfreeze.locking.imports import environment  # noqa: PLC0415 - heavy
+
+    return environment.read((prefix or environment.active()).absolute())
+
+
+def _source(root: Path, given: str | None) -> str | None:
+    """Name a lock file by its path in the project: a path from the command line starts where the user is."""
+    if given is None:
+        return None
+    path = Path(os.path.normpath(Path.cwd() / given))
+    for base in (root.absolute(), root.resolve()):
+        if path.is_relative_to(base):
+            return path.relative_to(base).as_posix()
+    raise UsageError(
+        f"{given} is not in the project",
+        hint=f"a lock is made of the project's own files: `cp {given} {root}/`, and name the copy",
+    )
 
 
 def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -51,6 +52,21 @@ def named_in(project: Project) -> Mapping[str, tuple[str, ...]]:
         if (name := _name(line)) is not None and place not in found.setdefault(name, []):
             found[name].append(place)
     return {name: tuple(places) for name, places in found.items()}
+
+
+def wanted(project: Project) -> list[Requirement]:
+    """Parse the project's requirements that PEP 508 can say; others are left out.
+
+    Raises:
+        UsageError: as `requested`.
+
+    """
+    found = []
+    for line in (*project.pip.dependencies, *_lines_of_files(project)):
+        if not line.startswith("-"):
+            with suppress(InvalidRequirement):
+                found.append(Requirement(_OPTIONS_AFTER.sub("", line).strip()))
+    return found
 
 
 def name_an_index(project: Project) -> bool:

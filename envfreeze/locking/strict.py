@@ -42,6 +42,10 @@ class Table:
         """Make the error that names a key of this table."""
         return EditedError(f"{self._path(key)}: {what}", hint=RELOCK)
 
+    def values(self) -> dict[str, Any]:
+        """Give what has not been taken yet."""
+        return dict(self._values)
+
     def string(self, key: str) -> str:
         """Take a string."""
         return self._take(key, str)

@@ -92,6 +92,32 @@ class CondaSide:
         return tuple(asked)
 
 
+def beside_lock(written: Written, values: Mapping[str, Any], lock: str) -> CondaSettings | None:
+    """Read what `[conda]` says of packages that are taken from a lock file; None: nothing.
+
+    Raises:
+        UsageError: it names an environment file or channels, which the lock file already decided.
+
+    """
+    if "conda" not in written.values:
+        return None
+    for key in ("environment", "channels"):
+        if values[key] is not None:
+            raise written.error(
+                f"conda.{key}", f"says what is solved, and the packages are taken from {lock}", "leave it out"
+            )
+    return CondaSettings(
+        environment=lock,
+        channels=(),
+        locations=(),
+        specs={},
+        channel_priority=values["channel-priority"],
+        exclude_newer=None,
+        allow_link_scripts=tuple(values["allow-link-scripts"]),
+        name_map=dict(values["name-map"]),
+    )
+
+
 def read_conda(
     root: Path,
     written: Written,

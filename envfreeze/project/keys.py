@@ -302,6 +302,15 @@ PIP = Table(
             otherwise="`[project.dependencies]`, else requirements.txt, else requirements.in",
         ),
         Key(
+            "lock",
+            _FILE,
+            "A lock file of another tool (uv.lock, pylock.toml, poetry.lock, Pipfile.lock, a requirements "
+            "file with hashes, conda-lock.yml, pixi.lock, an explicit conda file) that packages are taken "
+            "from as they are, instead of being resolved.",
+            'lock = "uv.lock"',
+            otherwise="uv.lock, poetry.lock, Pipfile.lock or pixi.lock where nothing else names packages",
+        ),
+        Key(
             "extras",
             Items(Text(_NAME, "the name of an extra")),
             "Extras of the project, from `[project.optional-dependencies]`, to add.",

@@ -11,8 +11,8 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import path_problem
 from envfreeze.oci.platform import Platform
-from envfreeze.project import places
-from envfreeze.project.conda import join_pip, read_conda
+from envfreeze.project import places, taken
+from envfreeze.project.conda import beside_lock, join_pip, read_conda
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
 from envfreeze.project.packages import read_packages, several
@@ -34,11 +34,14 @@ _LAST_ID = 4_294_967_294
 """The greatest uid: one more is -1 in 32 bits, which the kernel takes for "unchanged"."""
 
 
-def load(root: Path) -> Project:
+def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Project:
     """Read what a project asks for.
 
     Args:
         root: the project's folder.
+        source: the lock file of another tool that packages are taken from, relative to the folder, or
+            `taken.ENVIRONMENT`; None: what the configuration says, else what the last lock was taken from.
+        resolve: forget what the last lock was taken from.
 
     Raises:
         UsageError: the configuration, a requirements file or pyproject.toml is missing or wrong; file and key
@@ -54,14 +57,23 @@ def load(root: Path) -> Project:
     settings = check(written)
     image = _image(root, written, settings["image"])
     apt, keys = _apt(root, written, settings["apt"])
-    side = read_conda(
-        root,
-        written,
-        settings["conda"],
-        newest=settings["pip"]["exclude-newer"],
-        configured=found is not None,
+    if source is None and not resolve and settings["pip"]["lock"] is None:
+        source = taken.remembered(root)
+    side = None
+    taken_settings = None
+    if source is not None or settings["pip"]["lock"] is not None:
+        taken_settings = beside_lock(written, settings["conda"], source or settings["pip"]["lock"])
+    else:
+        side = read_conda(
+            root,
+            written,
+            settings["conda"],
+            newest=settings["pip"]["exclude-newer"],
+            configured=found is not None,
+        )
+    pip, files = read_packages(
+        root, written, settings["pip"], pyproject, optional=side is not None, named=source
     )
-    pip, files = read_packages(root, written, settings["pip"], pyproject, optional=side is not None)
     if side is not None:
         is_written = "platform" in written.values.get("image", {})
         image = replace(
@@ -75,6 +87,8 @@ def load(root: Path) -> Project:
     effective = _effective(image, apt, pip, settings, pyproject.requires_python)
     if side is not None:
         effective["conda"] = _effective_conda(side.settings)
+    elif taken_settings is not None:
+        effective["conda"] = _effective_conda(taken_settings)
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -87,7 +101,7 @@ def load(root: Path) -> Project:
         record=RecordSettings(tuple(settings["record"]["store"])),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
-        conda=None if side is None else side.settings,
+        conda=taken_settings if side is None else side.settings,
     )
 
 
@@ -217,6 +231,10 @@ def _effective(
     """
     written = settings["pip"]
     newest = pip.exclude_newer
+    # Keys that came later stand in it only where they are used: older locks stay what they are.
+    later = {} if written["lock"] is None else {"lock": written["lock"]}
+    if pip.lock is not None:
+        later |= {"extras": list(pip.extras), "groups": list(pip.groups)}
     return {
         "apt": [_effective_apt(archive, row) for archive, row in zip(apt, settings["apt"], strict=True)],
         "entropy": {"seed": settings["entropy"]["seed"]},
@@ -242,6 +260,7 @@ def _effective(
             "index-url": [without_credentials(url) for url in several(written["index-url"])],
             "requirements": list(pip.requirements),
             "resolver": written["resolver"],
+            **later,
         },
         "python": {"requires": requires_python},
     }

@@ -91,6 +91,8 @@ class PipSettings:
         extra_index_urls: further indexes, which may hold passwords.
         find_links: folders (relative to the project) or URLs of wheels, which may hold passwords.
         exclude_newer: no file uploaded after this moment.
+        lock: the lock file of another tool that the packages are taken from, relative to the project, or
+            `<environment>`; None: the requirements are resolved.
 
     """
 
@@ -103,6 +105,7 @@ class PipSettings:
     extra_index_urls: tuple[str, ...] = field(repr=False)
     find_links: tuple[str, ...] = field(repr=False)
     exclude_newer: datetime | None
+    lock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

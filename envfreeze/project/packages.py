@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import json
+import posixpath
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.errors import UsageError
-from envfreeze.project import places
+from envfreeze.project import places, taken
 from envfreeze.project.configuration import PYPROJECT
 from envfreeze.project.included import read_with_includes
 from envfreeze.project.model import PipSettings
 from envfreeze.project.moments import moment
+from envfreeze.project.toml_file import read_toml
 from envfreeze.project.urls import expand, is_url
 
 if TYPE_CHECKING:
@@ -24,14 +27,20 @@ USUAL = ("requirements.txt", "requirements.in")
 """Requirements files that are found without configuration, in this order."""
 
 _CONDA = ("environment.yml", "environment.yaml")
-_LATER = ("uv.lock", "poetry.lock", "Pipfile", "setup.py")
+_LATER = ("Pipfile", "setup.py")
 """What also names packages, and is not read by this version."""
 
 _OTHER_FORMATS = (".toml", ".yml", ".yaml", ".lock", ".py", ".cfg")
 
 
 def read_packages(
-    root: Path, written: Written, values: Mapping[str, Any], pyproject: Pyproject, *, optional: bool = False
+    root: Path,
+    written: Written,
+    values: Mapping[str, Any],
+    pyproject: Pyproject,
+    *,
+    optional: bool = False,
+    named: str | None = None,
 ) -> tuple[PipSettings, dict[str, bytes]]:
     """Read the pip side of a project.
 
@@ -41,6 +50,7 @@ def read_packages(
         values: the checked values of `[pip]`.
         pyproject: what pyproject.toml says.
         optional: there may be none: another side of the project names packages.
+        named: what `envfreeze lock --from` named, now or before: a lock file, or an environment.
 
     Returns:
         The settings, and the content of every requirements and constraints file by relative path.
@@ -52,13 +62,17 @@ def read_packages(
 
     """
     extras, groups = tuple(values["extras"]), tuple(values["groups"])
-    has_more = bool(extras or groups) or optional
-    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=has_more)
-    for extra in extras:
-        dependencies += pyproject.of_extra(extra)
-    for group in groups:
-        dependencies += pyproject.of_group(group)
     contents: dict[str, bytes] = {}
+    lock = _taken(root, written, values, named, contents)
+    has_more = bool(extras or groups) or optional
+    files, dependencies = _wanted(root, values["requirements"], pyproject, has_more=has_more, lock=lock)
+    if not files and lock is None and not pyproject.project and not has_more:
+        lock = _usual_lock(root, contents)
+    if lock is None:
+        for extra in extras:
+            dependencies += pyproject.of_extra(extra)
+        for group in groups:
+            dependencies += pyproject.of_group(group)
     for key, names in (("requirements", files), ("constraints", values["constraints"])):
         for index, name in enumerate(names):
             blame = functools.partial(_blame, written, f"pip.{key}[{index}]", name)
@@ -74,6 +88,7 @@ def read_packages(
         extra_index_urls=_indexes(written, "extra-index-url", values),
         find_links=_find_links(root, written, values),
         exclude_newer=_exclude_newer(written, values),
+        lock=lock,
     )
     return settings, contents
 
@@ -85,18 +100,79 @@ def several(value: str | Iterable[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _taken(
+    root: Path,
+    written: Written,
+    values: Mapping[str, Any],
+    named: str | None,
+    contents: dict[str, bytes],
+) -> str | None:
+    """Choose the lock file to take packages from, and read it."""
+    configured = None if values["lock"] is None else posixpath.normpath(values["lock"])
+    if configured is not None and values["requirements"] is not None:
+        raise written.error(
+            "pip.lock", "names packages, and `requirements` does too", "leave one of the two out"
+        )
+    if named is not None and configured not in {None, named}:
+        raise written.error(
+            "pip.lock", f"is {configured!r}, and {named!r} was asked for", "change or remove the key"
+        )
+    lock = configured or named
+    if lock is None:
+        return None
+    if configured is None:
+        contents |= taken.note_of(lock)
+    if lock != taken.ENVIRONMENT:
+        _read_lock(root, lock, functools.partial(_blame_lock, written, lock, configured), contents)
+    return lock
+
+
+def _blame_lock(written: Written, name: str, configured: str | None, problem: str) -> UsageError:
+    if configured is not None:
+        return written.error("pip.lock", f"{name!r} {problem}")
+    return UsageError(
+        f"the lock file {name} {problem}",
+        hint="a lock is made of the project's own files: copy it into the project; or leave it: "
+        "`envfreeze lock --resolve`",
+    )
+
+
+def _read_lock(root: Path, name: str, blame: places.Blame, contents: dict[str, bytes]) -> None:
+    taken.check_name(name)
+    contents[name] = places.read(places.inside(root, root / name, blame), blame)
+    if posixpath.basename(name) == "poetry.lock":
+        tool = (read_toml(root, PYPROJECT) or {}).get("tool")
+        poetry = tool.get("poetry") if isinstance(tool, dict) else None
+        if isinstance(poetry, dict):
+            contents[taken.POETRY] = json.dumps(poetry, sort_keys=True, default=str).encode()
+
+
+def _usual_lock(root: Path, contents: dict[str, bytes]) -> str | None:
+    lock = next((name for name in taken.USUAL if (root / name).exists()), None)
+    if lock is not None:
+        _read_lock(root, lock, lambda problem: UsageError(f"{lock} {problem}"), contents)
+    return lock
+
+
 def _wanted(
-    root: Path, requirements: list[str] | None, pyproject: Pyproject, *, has_more: bool
+    root: Path,
+    requirements: list[str] | None,
+    pyproject: Pyproject,
+    *,
+    has_more: bool,
+    lock: str | None,
 ) -> tuple[list[str], list[str]]:
     """Choose the source: requirements files and dependencies, of which one is empty."""
     if requirements is not None:
         return requirements, []
     if pyproject.names_dependencies:
         return [], pyproject.dependencies()
-    usual = next((name for name in USUAL if (root / name).exists()), None)
+    usual = next((name for name in USUAL if (root / name).exists() and name != lock), None)
     if usual is not None:
         return [usual], []
-    if pyproject.project is not None or has_more:
+    if pyproject.project is not None or has_more or lock is not None:
+        return [], []
+    if any((root / name).exists() for name in taken.USUAL):
         return [], []
     raise _nothing_found(root)
 

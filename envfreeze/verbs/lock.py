@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 from envfreeze.digest import Digest
 from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import changes, conda, entropy, files, indexes
-from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target, Wheel
+from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
+from envfreeze.project.taken import ENVIRONMENT
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.locking.changes import Change
+    from envfreeze.locking.imports.model import ImportedLock
     from envfreeze.locking.model import AptBase, CondaPackage
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
@@ -69,6 +71,7 @@ class _Wish:
     offline: bool = False
     allow_stale: bool = False
     review: bool = True
+    environment: ImportedLock | None = None
 
 
 def lock(
@@ -82,6 +85,7 @@ def lock(
     allow_stale: bool = False,
     workers: int | None = None,
     progress: Progress = SILENT,
+    environment: ImportedLock | None = None,
 ) -> LockOutcome:
     """Lock a project and write the lock files into its folder.
 
@@ -98,6 +102,8 @@ def lock(
         allow_stale: accept an OS package index that has expired or is older than the locked one.
         workers: threads for assembling; None: one per processor.
         progress: told what happens.
+        environment: the packages of an environment (`imports.environment.read`), where the project was loaded
+            with `source=taken.ENVIRONMENT`; None: those that the last lock took.
 
     Raises:
         UsageError: the project asks for what cannot be.
@@ -106,10 +112,19 @@ def lock(
         UntrustedError: a signature, a hash or an index's date is wrong.
 
     """
-    wish = _Wish(cache or Cache.open(), progress, upgrade, tuple(upgrade_packages), offline, allow_stale)
+    wish = _Wish(
+        cache or Cache.open(),
+        progress,
+        upgrade,
+        tuple(upgrade_packages),
+        offline,
+        allow_stale,
+        environment=environment,
+    )
     before = _last(project.root, progress)
     inputs = _digests(project)
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
+    untouched = untouched and environment is None
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
     if before is not None and _says_the_same(before, made):
         made = _explained(before, made)
@@ -278,9 +293,23 @@ def _with_conda_sources(made: Lock, project: Project) -> Lock:
     from envfreeze.locking.conda import judged  # noqa: PLC0415 - heavy
     from envfreeze.locking.conda import lockfile as conda_lockfile  # noqa: PLC0415 - with it
 
-    made = replace(made, conda=judged.sources(project, subdirs))
+    if project.pip.lock is None:
+        made = replace(made, conda=judged.sources(project, subdirs))
+    else:
+        made = replace(made, conda=_imported_sources(made, project.pip.lock, subdirs))
     judged.check(conda_lockfile.render(made, project.root))
     return made
+
+
+def _imported_sources(made: Lock, source: str, subdirs: Sequence[str]) -> CondaSources:
+    """What conda-lock.yml says of packages that another lock, not an environment file, asked for."""
+    digest = made.inputs[source]
+    packages = [package for target in made.targets for package in target.conda]
+    return CondaSources(
+        environment=source,
+        channels=tuple(dict.fromkeys(package.channel for package in packages)),
+        content_hash=dict.fromkeys(sorted(subdirs), digest.hex),
+    )
 
 
 def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
@@ -296,6 +325,8 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
 def _target(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:
     from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
 
+    if project.pip.lock is not None:
+        return _imported(project, platform, last, wish)
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
     side, os = _both(project, platform, last, wish, own=own)
@@ -330,6 +361,35 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         base=base,
         wheels=wheels,
         conda=side.packages,
+    )
+
+
+def _imported(project: Project, platform: Platform, last: Target | None, wish: _Wish) -> Target:
+    """Take the packages of another tool's lock file, or of an environment."""
+    from envfreeze.locking.imports import take  # noqa: PLC0415 - only where there is one
+    from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
+
+    imported = wish.environment if project.pip.lock == ENVIRONMENT else take.read(project)
+    if imported is None:
+        own = last is not None and conda.python_of(last.conda) is not None
+    else:
+        own = take.names_python(project, imported, platform)
+    os = _os(project, platform, last, wish, python=not own)
+    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
+    if imported is None:
+        made = take.again(last, platform, os.python, os.glibc)
+    else:
+        pip_target = PipTarget(platform=platform, python=os.python or "3", glibc=os.glibc)
+        means = take.Means(wish.cache, wish.offline, wish.progress)
+        made = take.take(project, imported, pip_target, means, last)
+    return Target(
+        platform=platform,
+        python=made.python,
+        glibc=os.glibc,
+        manylinux=PipTarget(platform=platform, python=made.python, glibc=os.glibc).manylinux,
+        base=base,
+        wheels=made.wheels,
+        conda=made.conda,
     )
 
 
@@ -441,6 +501,9 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
+        if project.pip.lock is not None:
+            yield from _imported_drift(project, target, wish)
+            continue
         keeping = conda.Wish(wish.cache, offline=wish.offline, progress=wish.progress)
         side = conda.side(project, target.platform, target.glibc, keeping, pins=target.conda)
         moved = list(_conda_drift(target, side.packages))
@@ -461,6 +524,18 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
             progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
+
+
+def _imported_drift(project: Project, target: Target, wish: _Wish) -> Iterator[str]:
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
+
+    own = conda.python_of(target.conda) is not None
+    causes = apt.satisfied(project, target.base, python=not own)
+    yield from (f"{target.platform}: {cause}" for cause in causes)
+    if not causes:
+        fresh = _imported(project, target.platform, target, wish)
+        yield from _conda_drift(target, fresh.conda)
+        yield from _wheel_drift(target, fresh.wheels)
 
 
 def _conda_drift(target: Target, packages: Sequence[CondaPackage]) -> Iterator[str]:

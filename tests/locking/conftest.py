@@ -42,6 +42,7 @@ class MakeWheel(Protocol):
         requires: Sequence[str] = (),
         requires_python: str | None = None,
         folder: Path | None = None,
+        stored: bool = False,
     ) -> Path: ...
 
 
@@ -55,7 +56,7 @@ def _metadata(name: str, version: str, requires: Sequence[str], requires_python:
 
 @pytest.fixture
 def make_wheel(tmp_path: Path) -> MakeWheel:
-    """Make wheels in `tmp_path/made` or a folder of the test's choice."""
+    """Make wheels in `tmp_path/made` or a folder of the test's choice; `stored`: the same bytes anywhere."""
 
     def make(
         name: str,
@@ -66,6 +67,7 @@ def make_wheel(tmp_path: Path) -> MakeWheel:
         requires: Sequence[str] = (),
         requires_python: str | None = None,
         folder: Path | None = None,
+        stored: bool = False,
     ) -> Path:
         folder = folder or tmp_path / "made"
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,8 @@ def make_wheel(tmp_path: Path) -> MakeWheel:
         }
         record = "".join(f"{member},{_record_hash(text)},{len(text)}\n" for member, text in members.items())
         members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(path, "w", method) as archive:
             for member, text in members.items():
                 archive.writestr(zipfile.ZipInfo(member, _OLDEST), text)
         return path

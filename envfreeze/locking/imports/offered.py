@@ -1,0 +1,164 @@
+"""What indexes say of pinned packages, asked through uv: their files, and what else they need.
+
+Nothing is resolved: every version is given, and every dependency on a given name is overridden by that
+version. What uv answers with beyond the given names is what the lock file lacks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envfreeze.errors import MachineError
+from envfreeze.locking import uv, via
+from envfreeze.locking.imports.foreign import filename_of
+from envfreeze.locking.indexes import Indexes, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envfreeze.locking.pip import PipTarget
+
+_NEVER = "python_version < '0'"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file as an index states it.
+
+    Attributes:
+        filename: its name.
+        url: where it is, without credentials.
+        sha256: in hex; None: the index does not say.
+        size: bytes; None: the index does not say.
+
+    """
+
+    filename: str
+    url: str
+    sha256: str | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Packages of one index.
+
+    Attributes:
+        pins: `name==version` or `name @ url`.
+        where: the index and what stands beside it.
+
+    """
+
+    pins: tuple[str, ...]
+    where: Indexes
+
+
+def offers(
+    question: Question, target: PipTarget, folder: Path, *, offline: bool
+) -> dict[str, tuple[Offer, ...]]:
+    """List the files of each package, wheels that the target cannot take left out.
+
+    Raises:
+        ResolutionError: an index does not have a package or version.
+        NetworkError: an index did not answer.
+        MachineError: uv is missing, or the temporary folder cannot be written.
+
+    """
+    document = _ask(question, target, folder, "pylock.toml", ["--no-deps"], offline=offline)
+    return _files_of(tomllib.loads(document))
+
+
+def closure(
+    question: Question, target: PipTarget, folder: Path, *, omitted: Sequence[str], offline: bool
+) -> dict[str, tuple[Offer, ...]]:
+    """List the packages and all that they need for the target, by their own metadata.
+
+    Args:
+        question: the packages.
+        target: whose markers apply.
+        folder: the project's.
+        omitted: names that are left out on purpose.
+        offline: take from uv's cache only.
+
+    Raises:
+        ResolutionError: what a package needs is on no index, or the package is not for this Python.
+        NetworkError: as in `offers`.
+        MachineError: as in `offers`.
+
+    """
+    document = _ask(question, target, folder, "pylock.toml", [], omitted=omitted, offline=offline)
+    return _files_of(tomllib.loads(document))
+
+
+def needed_by(
+    question: Question, target: PipTarget, folder: Path, *, omitted: Sequence[str], offline: bool
+) -> dict[str, tuple[str, ...]]:
+    """Tell of each package of a closure which packages need it."""
+    text = _ask(question, target, folder, "requirements.txt", [], omitted=omitted, offline=offline)
+    found: dict[str, list[str]] = {}
+    for user, needs in via.dependencies(text).items():
+        for name in needs:
+            found.setdefault(name, []).append(user)
+    return {name: tuple(users) for name, users in found.items()}
+
+
+def _ask(
+    question: Question,
+    target: PipTarget,
+    folder: Path,
+    shape: str,
+    options: Sequence[str],
+    *,
+    omitted: Sequence[str] = (),
+    offline: bool,
+) -> str:
+    try:
+        with tempfile.TemporaryDirectory(prefix="envfreeze-import-") as temporary:
+            scratch = Path(temporary).resolve()
+            # uv tells its formats apart by the name of the file.
+            output = scratch / ("pylock.toml" if shape == "pylock.toml" else "answer.txt")
+            pins, overrides = scratch / "pins.txt", scratch / "overrides.txt"
+            pins.write_text("".join(f"{pin}\n" for pin in question.pins), encoding="utf-8")
+            left_out = (f"{name}; {_NEVER}" for name in omitted)
+            lines = [*question.pins, *left_out]
+            overrides.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            arguments = [f"--output-file={output}", f"--python-version={target.python}"]
+            arguments.append(f"--python-platform={target.platform.machine}-{target.manylinux}")
+            arguments += [f"--override={overrides}", *options, "--", str(pins)]
+            shown_as = {str(pins): "the imported packages", str(overrides): "the imported packages"}
+            uv.compile_pylock(
+                arguments,
+                folder=folder,
+                indexes=question.where,
+                offline=offline,
+                shown_as=shown_as,
+                annotated=shape != "pylock.toml",
+            )
+            return output.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MachineError(
+            f"no room to look packages up in: {error.filename or tempfile.gettempdir()}: {error.strerror}",
+            hint="set TMPDIR to a folder that can be written",
+        ) from error
+
+
+def _files_of(document: Mapping[str, Any]) -> dict[str, tuple[Offer, ...]]:
+    return {package["name"]: tuple(_offers(package)) for package in document.get("packages", ())}
+
+
+def _offers(package: Mapping[str, Any]) -> list[Offer]:
+    files = [*package.get("wheels", ()), *(package[key] for key in ("archive", "sdist") if key in package)]
+    return [
+        Offer(
+            filename=file.get("name") or filename_of(file["url"]),
+            url=without_credentials(file["url"]),
+            sha256=file.get("hashes", {}).get("sha256"),
+            size=file.get("size"),
+        )
+        for file in files
+        if "url" in file
+    ]

@@ -1,0 +1,139 @@
+"""`pixi.lock`, read by rattler, which owns the format: conda and PyPI packages by environment and platform.
+
+https://pixi.sh/latest/workspace/lockfile/. The environment `default` is taken where the project names no
+other in `[pip] groups`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envfreeze.errors import UsageError
+from envfreeze.locking.imports.explicit_conda import package_at
+from envfreeze.locking.imports.foreign import (
+    filename_of,
+    load_yaml,
+    normal_name,
+    plain_url,
+    relative_path,
+)
+from envfreeze.locking.imports.model import ImportedConda, ImportedFile, ImportedLock, ImportedPackage
+from envfreeze.locking.indexes import redact
+
+if TYPE_CHECKING:
+    from rattler.lock import Environment, LockPlatform, PypiLockedPackage
+    from rattler.repo_data import RepoDataRecord
+
+KIND = "pixi.lock"
+_VCS = ("git+", "hg+", "svn+", "bzr+")
+
+
+def parse(content: bytes, file: str) -> ImportedLock:
+    """Read a `pixi.lock`.
+
+    Args:
+        content: the file.
+        file: its name, for errors.
+
+    Raises:
+        UsageError: it is not one, or of a version that is not known.
+
+    """
+    from rattler.lock import LockFile  # noqa: PLC0415 - heavy
+
+    load_yaml(content, file)
+    conda: dict[tuple[str, str], ImportedConda] = {}
+    pip: dict[tuple[str, str, str], ImportedPackage] = {}
+    with tempfile.TemporaryDirectory(prefix="envfreeze-import-") as folder:
+        path = Path(folder) / "pixi.lock"
+        path.write_bytes(content)
+        try:
+            environments = LockFile.from_path(path).environments()
+            platforms: dict[str, None] = {}
+            for name, environment in environments:
+                for platform in environment.platforms():
+                    platforms[platform.name] = None
+                    _read(file, name, environment, platform, conda, pip)
+        except UsageError:
+            raise
+        except Exception as error:  # rattler raises its own types and plain exceptions alike
+            reason = redact(str(error).replace(str(path), file)).replace("\n", " ")
+            raise UsageError(f"{file} cannot be read: {reason}", hint="write it anew: `pixi lock`") from error
+    return ImportedLock(
+        file=file,
+        kind=KIND,
+        packages=tuple(pip.values()),
+        conda=tuple(conda.values()),
+        groups=frozenset(name for name, _ in environments),
+        default_groups=("default",),
+        platforms=tuple(platforms),
+    )
+
+
+def _read(
+    file: str,
+    name: str,
+    environment: Environment,
+    platform: LockPlatform,
+    conda: dict[tuple[str, str], ImportedConda],
+    pip: dict[tuple[str, str, str], ImportedPackage],
+) -> None:
+    """Add an environment's packages for a platform; one of several environments is one package."""
+    for record in environment.conda_repodata_records_for_platform(platform) or ():
+        one = _conda(record, platform.name, file)
+        key = (one.url, platform.name)
+        known = conda.get(key)
+        conda[key] = replace(one, groups=(*(known.groups if known else ()), name))
+    for package in environment.pypi_packages_for_platform(platform) or ():
+        imported = _pip(package, platform.name, file)
+        at = (imported.name, package.location, platform.name)
+        before = pip.get(at)
+        pip[at] = replace(imported, groups=(*(before.groups if before else ()), name))
+
+
+def _conda(record: RepoDataRecord, platform: str, file: str) -> ImportedConda:
+    place = package_at(record.url.partition("#")[0], f"{file}: {record.name.normalized}")
+    noarch = record.noarch
+    return ImportedConda(
+        url=place.url,
+        subdir=place.subdir,
+        platform=platform,
+        md5=None if record.md5 is None else record.md5.hex(),
+        sha256=None if record.sha256 is None else record.sha256.hex(),
+        size=record.size,
+        build_number=record.build_number,
+        depends=tuple(record.depends),
+        constrains=tuple(record.constrains),
+        noarch="python" if noarch.python else "generic" if noarch.generic else None,
+    )
+
+
+def _pip(package: PypiLockedPackage, platform: str, file: str) -> ImportedPackage:
+    place = package.location
+
+    def blame(what: str) -> UsageError:
+        return UsageError(f"{file}: {package.name}: {what}")
+
+    refused = url = path = None
+    if place.startswith(_VCS):
+        refused = f"comes from a version control system ({redact(place)})"
+    elif "://" in place:
+        url = plain_url(place.removeprefix("direct+"), blame)
+    elif place.endswith((".whl", ".tar.gz", ".zip")):
+        path = relative_path(place, blame)
+    else:
+        refused = f"is a folder of sources ({place})"
+    hashes = package.hashes
+    sha256 = None if hashes is None or hashes.sha256 is None else hashes.sha256.hex()
+    files = () if refused else (ImportedFile(filename_of(url or path or ""), url, path, sha256),)
+    return ImportedPackage(
+        name=normal_name(package.name, blame),
+        version=package.version or None,
+        files=files,
+        platform=platform,
+        direct=place.startswith("direct+") or path is not None,
+        refused=refused,
+    )

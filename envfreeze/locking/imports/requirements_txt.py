@@ -1,0 +1,139 @@
+"""A requirements file whose every package is pinned, as `pip-compile`, `uv pip compile` and others write it.
+
+https://pip.pypa.io/en/stable/reference/requirements-file-format/. Hashes without names or URLs; a file
+without hashes is taken too where every version is given, with the hashes of the index.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import (
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_wheel_filename,
+)
+
+from envfreeze.errors import UsageError
+from envfreeze.locking.imports.foreign import filename_of, plain_url, sha256_of, text_of
+from envfreeze.locking.imports.model import ImportedFile, ImportedLock, ImportedPackage
+from envfreeze.locking.indexes import redact
+from envfreeze.project.requirements import logical_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KIND = "requirements.txt"
+_HASH = re.compile(r"\s--hash[=\s]\s*(\S+)")
+_OPTION_AFTER = re.compile(r"\s--?[A-Za-z].*$", re.DOTALL)
+_INDEX = re.compile(r"(?:-i|--index-url)[=\s]\s*(\S+)")
+_FOLLOWED = re.compile(r"-[rc]|--(?:requirement|constraint)(?:[=\s]|$)")
+_EDITABLE = re.compile(r"(?:-e|--editable)[=\s]*(.*)")
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
+
+
+def parse(content: bytes, file: str) -> ImportedLock:
+    """Read a requirements file as a lock.
+
+    Args:
+        content: the file.
+        file: its name, for errors.
+
+    Raises:
+        UsageError: it includes other files, or a package in it is not pinned.
+
+    """
+    packages: list[ImportedPackage] = []
+    index: str | None = None
+    for number, line in logical_lines(text_of(content, file)):
+
+        def blame(what: str, number: int = number) -> UsageError:
+            return UsageError(
+                f"{file}, line {number}: {what}", hint="write the file anew with the tool that pins it"
+            )
+
+        if _FOLLOWED.match(line):
+            raise blame("includes another file: a lock is one file")
+        if editable := _EDITABLE.match(line):
+            packages.append(_refused(redact(editable[1]), number))
+        elif found := _INDEX.match(line):
+            index = plain_url(found[1], blame) if "$" not in found[1] else None
+        elif not line.startswith("-"):
+            packages.append(_package(line, number, blame))
+    return ImportedLock(
+        file=file,
+        kind=KIND,
+        packages=tuple(replace(package, index=index) for package in packages),
+    )
+
+
+def is_hashed(content: bytes) -> bool:
+    """Whether a requirements file pins by hash, so that it is a lock."""
+    try:
+        lines = [line for _, line in logical_lines(content.decode("utf-8-sig")) if not line.startswith("-")]
+    except UnicodeDecodeError:
+        return False
+    return bool(lines) and all(_HASH.search(line) for line in lines)
+
+
+def _refused(place: str, line: int) -> ImportedPackage:
+    named = re.search(r"#(?:.*&)?egg=([A-Za-z0-9._-]+)", place)
+    name = canonicalize_name(named[1]) if named else place
+    kind = "comes from a version control system" if _VCS.match(place) else "is a folder of sources"
+    return ImportedPackage(name=name, version=None, refused=f"{kind} ({place}, line {line})", line=line)
+
+
+def _package(line: str, number: int, blame: Callable[[str], UsageError]) -> ImportedPackage:
+    hashes = tuple(sha256_of(text, blame) for text in _HASH.findall(line))
+    files = tuple(ImportedFile(None, sha256=value) for value in hashes if value is not None)
+    if hashes and not files:
+        raise blame("has no sha256 among its hashes")
+    bare = _OPTION_AFTER.sub("", line).strip()
+    if _VCS.match(bare):
+        return _refused(redact(bare), number)
+    if "://" in bare.partition(";")[0] and " @ " not in bare and "@" not in bare.partition("://")[0]:
+        return _bare_url(bare, files, number, blame)
+    try:
+        requirement = Requirement(bare)
+    except InvalidRequirement as error:
+        reason = str(error).partition("\n")[0]
+        raise blame(f"{redact(bare)!r} is not a requirement: {reason}") from error
+    name = canonicalize_name(requirement.name)
+    marker = None if requirement.marker is None else str(requirement.marker)
+    if requirement.url is not None:
+        if _VCS.match(requirement.url):
+            return replace(_refused(redact(requirement.url), number), name=name, marker=marker)
+        return ImportedPackage(
+            name=name,
+            version=None,
+            files=(_located(requirement.url, files, blame),),
+            marker=marker,
+            direct=True,
+            line=number,
+        )
+    (limit,) = tuple(requirement.specifier) if len(requirement.specifier) == 1 else (None,)
+    if limit is None or limit.operator not in {"==", "==="} or limit.version.endswith(".*"):
+        raise blame(f"{name} is not pinned to one version")
+    return ImportedPackage(name, limit.version, files, marker, line=number)
+
+
+def _bare_url(
+    text: str, files: tuple[ImportedFile, ...], number: int, blame: Callable[[str], UsageError]
+) -> ImportedPackage:
+    url, _, marker = text.partition(" ;")
+    file = _located(url.strip(), files, blame)
+    try:
+        name, version, _, _ = parse_wheel_filename(file.filename or "")
+    except InvalidWheelFilename:
+        return _refused(redact(url.strip()), number)
+    return ImportedPackage(name, str(version), (file,), marker.strip() or None, direct=True, line=number)
+
+
+def _located(text: str, files: tuple[ImportedFile, ...], blame: Callable[[str], UsageError]) -> ImportedFile:
+    url = plain_url(text, blame)
+    fragment = re.search(r"#(?:.*&)?sha256=([0-9a-f]{64})", text)
+    known = files[0].sha256 if len(files) == 1 else fragment[1] if fragment else None
+    return ImportedFile(filename_of(url), url=url, sha256=known)
