@@ -6,7 +6,8 @@ all images that hold the wheel: the REQUESTED markers and direct_url.json (PEP 3
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import directory, file, symlink
@@ -14,7 +15,7 @@ from envfreeze.oci.entry import directory, file, symlink
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.locking.model import Target
+    from envfreeze.locking.model import Source, Target, Wheel
     from envfreeze.oci.entry import Entry
 
 
@@ -44,9 +45,35 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
     for wheel in target.wheels:
         if wheel.requested:
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/REQUESTED", b""))
-        # A file's URL is where a project happens to be checked out.
-        if wheel.direct and not wheel.url.startswith("file:"):
-            url = {"url": wheel.url, "archive_info": {"hashes": {"sha256": wheel.digest.hex}}}
-            text = canonical.dump(url)
+        if (origin := _direct_url(wheel)) is not None:
+            text = canonical.dump(origin)
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/direct_url.json", text))
     return entries
+
+
+def _direct_url(wheel: Wheel) -> dict[str, Any] | None:
+    """Where a wheel comes from that was named by URL (PEP 610); None for one of an index.
+
+    The URL of a folder has the project's folder for its root: where the project happens to be checked out
+    must not reach the image.
+    """
+    if not wheel.direct:
+        return None
+    source = wheel.source
+    if source is not None and source.kind == "directory":
+        path = "" if source.url == "." else quote(source.url)
+        return {"url": f"file:///{path}", "dir_info": {}, **_within(source)}
+    if source is not None and source.kind == "git":
+        info = {"vcs": "git", "commit_id": source.commit}
+        if source.revision is not None:
+            info["requested_revision"] = source.revision
+        return {"url": source.url, "vcs_info": info, **_within(source)}
+    if wheel.url.startswith("file:"):
+        return None
+    digest = wheel.digest if source is None else source.digest
+    origin = {"url": wheel.url, "archive_info": {"hashes": {"sha256": digest.hex}}}
+    return origin if source is None else {**origin, **_within(source)}
+
+
+def _within(source: Source) -> dict[str, str]:
+    return {} if source.subdirectory is None else {"subdirectory": source.subdirectory}

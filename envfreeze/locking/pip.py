@@ -6,23 +6,26 @@ its platform, nor its configuration, only the requirements, the pins and what th
 
 from __future__ import annotations
 
-import os
 import tempfile
 import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import indexes, local, requirements, toml, uv
+from envfreeze.locking import guard, indexes, local, offered, requirements, toml, uv
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
+from envfreeze.locking.sources.builder import Builder
+from envfreeze.locking.sources.interpreter import this_platform
+from envfreeze.locking.sources.knowledge import Known, allow_sdist
+from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
 
@@ -31,9 +34,11 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from envfreeze.locking.sources.interpreter import Interpreter
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.store.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ def resolve(
     upgrade_packages: Sequence[str] = (),
     offline: bool = False,
     exclude_newer: str | None = None,
+    cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -87,6 +93,7 @@ def resolve(
         upgrade_packages: names whose pins are forgotten.
         offline: take from uv's cache only.
         exclude_newer: no file uploaded after this moment (ISO 8601); None: what the project says.
+        cache: where what has no wheel is built; None: nothing is built.
         progress: told what is happening.
 
     Returns:
@@ -109,10 +116,18 @@ def resolve(
     try:
         with tempfile.TemporaryDirectory(prefix="envfreeze-lock-") as temporary:
             scratch = Path(temporary).resolve()
+            newest = exclude_newer or cutoff(project)
+            builder = None
+            if cache is not None:
+                tools = partial(_tools, project, offline=offline, exclude_newer=newest)
+                authenticate = partial(indexes.authenticate, project=project)
+                workshop = Workshop(cache, progress, offline, authenticate)
+                minor = ".".join(target.python.split(".")[:2])
+                builder = Builder(project, workshop, minor, tools, kept)
             document = _compile(
-                project, target, kept, scratch, offline=offline, newest=exclude_newer or cutoff(project)
+                project, target, kept, scratch, offline=offline, newest=newest, builder=builder
             )
-            wheels = _wheels(document, target, kept, scratch)
+            wheels = _wheels(document, target, kept, scratch, builder)
     except OSError as error:
         raise MachineError(
             f"no room to resolve in: {error.filename or tempfile.gettempdir()}: {error.strerror}",
@@ -120,7 +135,11 @@ def resolve(
         ) from error
     _check_unchanged(wheels, kept)
     _warn_of_outside(wheels, project, progress)
-    return tuple(replace(wheel, requested=wheel.name in names) for wheel in wheels)
+    return tuple(
+        # What is built from a URL or a folder stands among the requirements, with its name or without.
+        replace(wheel, requested=wheel.name in names or (wheel.source is not None and wheel.direct))
+        for wheel in wheels
+    )
 
 
 def cutoff(project: Project) -> str | None:
@@ -130,6 +149,30 @@ def cutoff(project: Project) -> str | None:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _tools(
+    project: Project,
+    wanted: Sequence[str],
+    interpreter: Interpreter,
+    *,
+    offline: bool,
+    exclude_newer: str | None,
+) -> tuple[Wheel, ...]:
+    """Resolve build requirements for an interpreter of this machine, from the project's indexes."""
+    platform, glibc = this_platform()
+    settings = replace(project.pip, requirements=(), dependencies=tuple(wanted), constraints=())
+    asking = replace(project, pip=settings, inputs={})
+    try:
+        return resolve(
+            asking,
+            PipTarget(platform, interpreter.version, glibc),
+            offline=offline,
+            exclude_newer=exclude_newer,
+        )
+    except ResolutionError as error:
+        error.message = f"build requirements ({', '.join(wanted)}): {error.message}"
+        raise
 
 
 def _requirement_name(text: str) -> str:
@@ -147,6 +190,7 @@ def _compile(
     *,
     offline: bool,
     newest: str | None,
+    builder: Builder | None,
 ) -> Mapping[str, Any]:
     """Ask uv; its answer is a PEP 751 document that offers every file of each package."""
     output = scratch / "pylock.toml"
@@ -168,10 +212,27 @@ def _compile(
     if project.pip.index_url is None and requirements.name_an_index(project):
         # What the project's own files say counts for more than the machine's mirror.
         where = replace(where, default=None)
-    uv.compile_pylock(
-        [*arguments, "--", *sources], folder=project.root, indexes=where, offline=offline, shown_as=shown_as
-    )
-    return tomllib.loads(output.read_text(encoding="utf-8"))
+    known = Known(scratch, builder)
+    python = guard.make(scratch / "guard")
+
+    def ask(asked: Sequence[str]) -> Mapping[str, Any]:
+        uv.compile_pylock(
+            [*arguments, "--", *asked],
+            folder=project.root,
+            indexes=where,
+            offline=offline,
+            shown_as=shown_as,
+            python=python,
+            configuration=known.configuration(),
+        )
+        return tomllib.loads(output.read_text(encoding="utf-8"))
+
+    while True:
+        try:
+            return ask(known.requirements(project, sources, shown_as))
+        except uv.BuildWantedError as wanted:
+            known.learn(wanted, project, ask)
+            _write_pins(output, pins)
 
 
 def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
@@ -186,25 +247,33 @@ def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
 
 
 def _wheels(
-    document: Mapping[str, Any], target: PipTarget, pins: Sequence[Wheel], scratch: Path
+    document: Mapping[str, Any],
+    target: PipTarget,
+    pins: Sequence[Wheel],
+    scratch: Path,
+    builder: Builder | None,
 ) -> tuple[Wheel, ...]:
     accepted = target.tags
     pinned = {pin.filename: pin for pin in pins}
     wheels: list[Wheel] = []
+    sources: list[Mapping[str, Any]] = []
     missing: list[str] = []
     unhashed: list[str] = []
     for package in document.get("packages", ()):
         try:
             wheels.append(_wheel(package, accepted, pinned, scratch))
         except _NoWheelError as error:
-            missing.append(str(error))
+            if builder is not None and builder.may_build(package):
+                sources.append(package)
+            else:
+                missing.append(str(error))
         except _NoHashError as error:
             unhashed.append(str(error))
     if missing:
         raise ResolutionError(
             f"{_count(missing)} without a wheel for {target} ({target.manylinux})",
             details=tuple(sorted(missing)),
-            hint="pin versions that have wheels; this version of envfreeze builds none from source",
+            hint=_hint(document, missing),
         )
     if unhashed:
         raise ResolutionError(
@@ -212,7 +281,21 @@ def _wheels(
             details=tuple(sorted(unhashed)),
             hint="use an index that states sha256 hashes",
         )
+    if builder is not None:
+        wheels += [builder.wheel(package, scratch, str(target), accepted) for package in sources]
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
+
+
+def _hint(document: Mapping[str, Any], missing: Sequence[str]) -> str:
+    names = {text.partition(":")[0].partition(" ")[0] for text in missing}
+    sdists = sorted(
+        package["name"]
+        for package in document.get("packages", ())
+        if package["name"] in names and "sdist" in package
+    )
+    return "pin versions that have wheels" + (
+        f", or let the sdist be built, in [pip]: {allow_sdist(sdists)}" if sdists else ""
+    )
 
 
 class _NoWheelError(Exception):
@@ -233,12 +316,12 @@ def _wheel(
     """
     label = f"{package['name']} {package['version']}" if "version" in package else str(package["name"])
     if "vcs" in package:
-        raise _NoWheelError(f"{label}: comes from a version control system ({_place(package['vcs'])})")
+        raise _NoWheelError(f"{label}: comes from a version control system ({offered.place(package['vcs'])})")
     if "directory" in package:
-        raise _NoWheelError(f"{label}: is a folder of sources ({_place(package['directory'])})")
+        raise _NoWheelError(f"{label}: is a folder of sources ({offered.place(package['directory'])})")
     direct = "archive" in package
-    offered = [package["archive"]] if direct else package.get("wheels", ())
-    files = {_filename(file): file for file in offered}
+    listed = [package["archive"]] if direct else package.get("wheels", ())
+    files = {offered.filename(file): file for file in listed}
     kept = [name for name, file in files.items() if _is_pinned(name, file, pinned)]
     filename = best(kept, accepted) or best(files, accepted)
     if filename is None:
@@ -247,13 +330,13 @@ def _wheel(
     if "sha256" not in file.get("hashes", {}):
         raise _NoHashError(f"{label}: {filename}")
     name, version, _, _ = parse_wheel_filename(filename)
-    url = _url(file, scratch)
+    url = offered.url(file, scratch)
     return Wheel(
         name=name,
         version=str(version),
         filename=filename,
         digest=Digest.parse(file["hashes"]["sha256"]),
-        size=_size(file, url),
+        size=offered.size(file, url),
         url=url,
         direct=direct,
     )
@@ -271,31 +354,6 @@ def _why_none(package: Mapping[str, Any], files: Mapping[str, Any]) -> str:
     return "no wheel for the target, only an sdist" if "sdist" in package else "no wheel for the target"
 
 
-def _filename(file: Mapping[str, Any]) -> str:
-    if "name" in file:
-        return str(file["name"])
-    path = unquote(urlsplit(str(file["url"])).path) if "url" in file else str(file["path"])
-    return path.rpartition("/")[2]
-
-
-def _place(entry: Mapping[str, Any]) -> str:
-    return indexes.redact(str(entry.get("url") or entry.get("path")))
-
-
-def _url(file: Mapping[str, Any], scratch: Path) -> str:
-    if "url" in file:
-        return indexes.without_credentials(str(file["url"]))
-    # uv writes local files relative to its output file.
-    return Path(os.path.normpath(scratch / str(file["path"]))).as_uri()
-
-
-def _size(file: Mapping[str, Any], url: str) -> int | None:
-    if "size" in file:
-        return int(file["size"])
-    path = local.path_of(url)
-    return None if path is None else path.stat().st_size
-
-
 def _check_unchanged(wheels: Sequence[Wheel], pins: Sequence[Wheel]) -> None:
     """Refuse an index that serves other bytes under a locked name; files of this machine may change."""
     before = {pin.filename: pin for pin in pins}
@@ -304,6 +362,8 @@ def _check_unchanged(wheels: Sequence[Wheel], pins: Sequence[Wheel]) -> None:
         for wheel in wheels
         if wheel.filename in before
         and wheel.digest != before[wheel.filename].digest
+        # What is built from a commit or a folder moves with it, under one version.
+        and (wheel.source is None or wheel.source.kind == "sdist")
         and not wheel.url.startswith("file:")
     ]
     if changed:

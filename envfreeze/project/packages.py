@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import UsageError
 from envfreeze.project import places
 from envfreeze.project.configuration import PYPROJECT
 from envfreeze.project.included import read_with_includes
+from envfreeze.project.local_projects import local_projects
 from envfreeze.project.model import PipSettings
 from envfreeze.project.moments import moment
 from envfreeze.project.urls import expand, is_url
@@ -41,7 +44,8 @@ def read_packages(
         pyproject: what pyproject.toml says.
 
     Returns:
-        The settings, and the content of every requirements and constraints file by relative path.
+        The settings, and the content of every requirements and constraints file by relative path, and what
+        the local projects among the requirements hold under `<folder PATH>`.
 
     Raises:
         UsageError: a file is missing or cannot be locked, a name is not known, a variable is not set, or
@@ -61,6 +65,7 @@ def read_packages(
             blame = functools.partial(_blame, written, f"pip.{key}[{index}]", name)
             _check_format(name, blame)
             contents |= read_with_includes(root, name, blame)
+    contents |= local_projects(root, dependencies, contents)
     settings = PipSettings(
         requirements=tuple(files),
         dependencies=tuple(dict.fromkeys(dependencies)),
@@ -71,6 +76,10 @@ def read_packages(
         extra_index_urls=_indexes(written, "extra-index-url", values),
         find_links=_find_links(root, written, values),
         exclude_newer=_exclude_newer(written, values),
+        allow_sdist=tuple(sorted({canonicalize_name(name) for name in values["allow-sdist"]})),
+        allow_unreproducible=tuple(
+            sorted({canonicalize_name(name) for name in values["allow-unreproducible"]})
+        ),
     )
     return settings, contents
 

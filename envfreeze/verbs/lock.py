@@ -141,7 +141,7 @@ def lock(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
     written = files.write(made, project.root)
-    notes = sorted({note for target in made.targets for note in target.base.notes})
+    notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     return LockOutcome(made, project.root, written, tuple(_changes(before, made)), tuple(notes))
 
 
@@ -214,6 +214,12 @@ def outdated(
         for change in _changes(locked, newest)
         if change.kind == "moved" and change.before is not None and change.after is not None
     )
+
+
+def _build_notes(target: Target) -> Iterator[str]:
+    for wheel in target.wheels:
+        if wheel.source is not None:
+            yield from (f"{wheel.name} {wheel.version}: {note}" for note in wheel.source.notes)
 
 
 def _says_the_same(before: Lock, made: Lock) -> bool:
@@ -303,6 +309,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         upgrade=wish.upgrade,
         upgrade_packages=wish.upgrade_packages,
         offline=wish.offline,
+        cache=wish.cache,
         progress=wish.progress,
     )
     return Target(
@@ -379,7 +386,12 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
             continue
         pip_target = pip.PipTarget(platform=target.platform, python=target.python, glibc=target.glibc)
         wheels = pip.resolve(
-            project, pip_target, pins=target.wheels, offline=wish.offline, progress=wish.progress
+            project,
+            pip_target,
+            pins=target.wheels,
+            offline=wish.offline,
+            cache=wish.cache,
+            progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
 

@@ -38,24 +38,39 @@ def obtain(
     wheels: Iterable[Wheel],
     *,
     cache: Cache,
+    root: Path,
     offline: bool,
     progress: Progress,
     authenticate: Callable[[str], str] = str,
 ) -> dict[Digest, Path]:
-    """Have the artifacts in the cache, downloading what is missing.
+    """Have the artifacts in the cache, downloading or building from their locked source what is missing.
 
-    `authenticate` puts credentials into the URLs of wheels, which the lock never has.
+    `authenticate` puts credentials into the URLs of wheels, which the lock never has. `root` is the project's
+    folder, where the sources of local projects are.
 
     Raises:
         NetworkError: an artifact cannot be had.
-        UntrustedError: what came is not what was locked.
+        UntrustedError: what came, or was built, is not what was locked.
+        ResolutionError: a locked source cannot be built here.
+        MachineError: this machine cannot isolate a build.
 
     """
+    wheels = list(wheels)
+    fetched = [wheel for wheel in wheels if wheel.source is None]
     downloads = [
         *_deb_downloads(target.base, debs),
-        *(Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),)) for wheel in wheels),
+        *(
+            Download(wheel.filename, wheel.digest, wheel.size, (authenticate(wheel.url),))
+            for wheel in fetched
+        ),
     ]
-    return fetch(cache, downloads, progress=progress, offline=offline)
+    files = fetch(cache, downloads, progress=progress, offline=offline)
+    if built := [wheel for wheel in wheels if wheel.source is not None]:
+        from envfreeze.locking.sources import Workshop, rebuilt  # noqa: PLC0415 - not needed without sources
+
+        workshop = Workshop(cache, progress, offline, authenticate)
+        files |= {wheel.digest: rebuilt(wheel, root, workshop) for wheel in built}
+    return files
 
 
 def obtain_debs(

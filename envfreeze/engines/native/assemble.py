@@ -168,6 +168,7 @@ class _TargetAssembly:
                 debs.values(),
                 wheels.values(),
                 cache=cache,
+                root=self._root,
                 offline=offline,
                 progress=self._progress,
                 authenticate=authenticate,

@@ -59,10 +59,24 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
         case "environment":
             parts |= {"prefix": target.prefix, "python": target.python}
             parts["wheels"] = [
-                [wheel.name, wheel.digest.hex, wheel.requested, wheel.url if wheel.direct else ""]
+                [
+                    wheel.name,
+                    wheel.digest.hex,
+                    wheel.requested,
+                    wheel.url if wheel.direct else "",
+                    *_origin(wheel),
+                ]
                 for wheel in wheels
             ]
     return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+
+
+def _origin(wheel: Wheel) -> list[str | None]:
+    """What direct_url.json says of a built wheel beside its URL."""
+    source = wheel.source
+    if source is None:
+        return []
+    return [source.kind, source.url, source.digest.hex, source.commit, source.revision, source.subdirectory]
 
 
 def recall_layer(cache: Cache, key: str) -> LayerSeal | None:
