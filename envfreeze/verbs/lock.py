@@ -410,7 +410,12 @@ def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
         elif before is not None and after is not None:
             if before.requested != after.requested:
                 yield f"{target.platform}: whether {name} is asked for by name has changed"
-            if before.direct != after.direct or (after.direct and before.digest != after.digest):
+            if before.direct != after.direct or (before.source is None) != (after.source is None):
+                yield f"{target.platform}: {name} comes from another URL than the locked one"
+            elif before.source is not None and after.source is not None:
+                if not before.source.is_of(after.source):
+                    yield f"{target.platform}: {name} is built from other files than the locked ones"
+            elif after.direct and before.digest != after.digest:
                 yield f"{target.platform}: {name} comes from another URL than the locked one"
 
 

@@ -5,6 +5,7 @@ Which one it was is locked. A wheel that another machine builds has to be the sa
 
 from __future__ import annotations
 
+import functools
 import os
 import platform as host
 import subprocess
@@ -42,6 +43,7 @@ class Interpreter:
         return ".".join(self.version.split(".")[:2])
 
 
+@functools.cache
 def find(minor: str) -> Interpreter:
     """Find an interpreter of a minor version (`3.13`), or give the one that runs envfreeze.
 

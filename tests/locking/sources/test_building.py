@@ -14,7 +14,7 @@ from envfreeze.locking.pip import PipTarget
 from envfreeze.oci.platform import Platform
 
 if TYPE_CHECKING:
-    from conftest import Index, MakeProject, MakeWheel, Project, Repository, SdistOf
+    from conftest import Index, MakeProject, MakeWheel, Repository, SdistOf, SourceOf
 
     from envfreeze.store.cache import Cache
 
@@ -25,12 +25,12 @@ def test_an_allowed_sdist_is_built_and_its_dependencies_are_resolved(
     index: Index,
     make_wheel: MakeWheel,
     make_project: MakeProject,
-    source: Project,
-    sdist: SdistOf,
+    source_of: SourceOf,
+    sdist_of: SdistOf,
     cache: Cache,
 ) -> None:
     tool = make_wheel("tool")
-    packed = sdist(source("top", requires=["dep"], build=["tool"], body="import tool"), "top")
+    packed = sdist_of(source_of("top", requires=["dep"], build=["tool"], body="import tool"), "top")
     index.add(packed, tool, make_wheel("dep"))
     project = make_project("top", index_url=index.url, allow_sdist=("top",))
     dep, top = pip.resolve(project, AMD64, cache=cache)
@@ -48,9 +48,9 @@ def test_an_allowed_sdist_is_built_and_its_dependencies_are_resolved(
 
 
 def test_an_sdist_that_is_not_allowed_is_never_run(
-    index: Index, make_project: MakeProject, source: Project, sdist: SdistOf, cache: Cache
+    index: Index, make_project: MakeProject, source_of: SourceOf, sdist_of: SdistOf, cache: Cache
 ) -> None:
-    index.add(sdist(source("top", "0.9"), "top", "0.9"))
+    index.add(sdist_of(source_of("top", "0.9"), "top", "0.9"))
     project = make_project("top", index_url=index.url)
     with pytest.raises(ResolutionError) as caught:
         pip.resolve(project, AMD64, cache=cache)
@@ -59,11 +59,11 @@ def test_an_sdist_that_is_not_allowed_is_never_run(
 
 
 def test_a_commit_is_built(
-    make_project: MakeProject, source: Project, repository: Repository, cache: Cache
+    make_project: MakeProject, source_of: SourceOf, git_repository: Repository, cache: Cache
 ) -> None:
-    commit = repository.commit(source("top"))
-    repository.git("tag", "v1")
-    project = make_project(f"top @ git+{repository.root.as_uri()}@v1")
+    commit = git_repository.commit(source_of("top"))
+    git_repository.git("tag", "v1")
+    project = make_project(f"top @ git+{git_repository.root.as_uri()}@v1")
     (top,) = pip.resolve(project, AMD64, cache=cache)
     assert top.source is not None
     assert (top.source.kind, top.source.commit, top.source.revision) == ("git", commit, "v1")
@@ -74,9 +74,9 @@ def test_a_commit_is_built(
 @pytest.mark.parametrize("line", ["-e ./inner", "./inner", "inner @ ./inner"])
 @pytest.mark.parametrize("static", [True, False])
 def test_a_folder_is_built(
-    line: str, static: bool, make_project: MakeProject, source: Project, cache: Cache
+    line: str, static: bool, make_project: MakeProject, source_of: SourceOf, cache: Cache
 ) -> None:
-    files = {f"inner/{name}": text for name, text in source("inner", static=static).items()}
+    files = {f"inner/{name}": text for name, text in source_of("inner", static=static).items()}
     project = make_project(
         files={**files, "requirements.txt": f"{line}\n"}, requirements=("requirements.txt",)
     )
