@@ -1,4 +1,4 @@
-"""What every test stands on: a home of its own, and a way to say what it needs.
+"""What every test stands on: a home of its own, projects to build from, and a way to say what it needs.
 
 A test that needs a server or an engine asks for it by name:
 
@@ -13,10 +13,12 @@ Docker must not stay green.
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +27,7 @@ import pytest
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
 # A shell that starts the tests in the background leaves SIGINT ignored, and children would inherit that.
@@ -116,3 +119,155 @@ def _network(request: pytest.FixtureRequest) -> None:
     """Tests marked `network` need the network by that name."""
     if request.node.get_closest_marker("network"):
         request.getfixturevalue("_index")
+
+
+BACKEND = """
+import os, time, zipfile
+
+NAME, VERSION, REQUIRES, TAG = {name!r}, {version!r}, {requires!r}, {tag!r}
+
+
+def get_requires_for_build_wheel(config_settings=None):
+    return {further!r}
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    module = NAME.replace("-", "_")
+    info = f"{{module}}-{{VERSION}}.dist-info"
+    files = {{f"{{module}}/__init__.py": f"__version__ = {{VERSION!r}}\\n"}}
+{body}
+    files[f"{{info}}/METADATA"] = "".join(
+        [f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{VERSION}}\\n"]
+        + [f"Requires-Dist: {{requirement}}\\n" for requirement in REQUIRES]
+    )
+    files[f"{{info}}/WHEEL"] = f"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: {{TAG}}\\n"
+    files[f"{{info}}/RECORD"] = ""
+    name = f"{{module}}-{{VERSION}}-{{TAG}}.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        for path in files:
+            wheel.writestr(zipfile.ZipInfo(path, time.localtime()[:6]), files[path])
+    return name
+"""
+
+
+class SourceOf(Protocol):
+    """Gives the files of a project that builds itself; `body` is put into its `build_wheel`."""
+
+    def __call__(
+        self,
+        name: str,
+        version: str = "1.0",
+        *,
+        requires: Sequence[str] = (),
+        build: Sequence[str] = (),
+        further: Sequence[str] = (),
+        body: str = "pass",
+        tag: str = "py3-none-any",
+        static: bool = False,
+    ) -> dict[str, str]: ...
+
+
+@pytest.fixture(scope="session")
+def source_of() -> SourceOf:
+    def make(
+        name: str,
+        version: str = "1.0",
+        *,
+        requires: Sequence[str] = (),
+        build: Sequence[str] = (),
+        further: Sequence[str] = (),
+        body: str = "pass",
+        tag: str = "py3-none-any",
+        static: bool = False,
+    ) -> dict[str, str]:
+        indented = "\n".join(f"    {line}" for line in body.splitlines())
+        about = f'[build-system]\nrequires = {list(build)}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        if static:
+            about += f'[project]\nname = "{name}"\nversion = "{version}"\ndependencies = {list(requires)}\n'
+        return {
+            "pyproject.toml": about,
+            "backend.py": BACKEND.format(
+                name=name,
+                version=version,
+                requires=list(requires),
+                further=list(further),
+                body=indented,
+                tag=tag,
+            ),
+        }
+
+    return make
+
+
+@pytest.fixture
+def sdist_of(tmp_path: Path) -> SdistOf:
+    """Pack files as an sdist whose PKG-INFO leaves the dependencies to the build (metadata 1.2)."""
+
+    def make(
+        files: Mapping[str, str], name: str, version: str = "1.0", *, further: Sequence[tarfile.TarInfo] = ()
+    ) -> Path:
+        (tmp_path / "made").mkdir(exist_ok=True)
+        path = tmp_path / "made" / f"{name.replace('-', '_')}-{version}.tar.gz"
+        root = path.name.removesuffix(".tar.gz")
+        about = f"Metadata-Version: 1.2\nName: {name}\nVersion: {version}\n"
+        with tarfile.open(path, "w:gz") as archive:
+            for member, text in {"PKG-INFO": about, **files}.items():
+                info = tarfile.TarInfo(f"{root}/{member}")
+                info.size = len(text.encode())
+                archive.addfile(info, io.BytesIO(text.encode()))
+            for info in further:
+                archive.addfile(info, io.BytesIO(bytes(info.size)))
+        return path
+
+    return make
+
+
+class SdistOf(Protocol):
+    """Packs files as an sdist."""
+
+    def __call__(
+        self,
+        files: Mapping[str, str],
+        name: str,
+        version: str = "1.0",
+        *,
+        further: Sequence[tarfile.TarInfo] = (),
+    ) -> Path: ...
+
+
+class Repository:
+    """A git repository with one branch."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch", "main")
+
+    def git(self, *arguments: str) -> str:
+        who = {
+            f"GIT_{role}_{what}": "tests@example.org"
+            for role in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            env=os.environ | who,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def commit(self, files: Mapping[str, str]) -> str:
+        for name, text in files.items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "work")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def git_repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")

@@ -7,7 +7,8 @@ hold it: conda's history, the REQUESTED markers and direct_url.json (PEP 376, PE
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from envfreeze.layers.conda.record import FOLDER, history
 from envfreeze.locking.model import CONDA_PREFIX
@@ -17,7 +18,7 @@ from envfreeze.oci.entry import directory, file, symlink
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.locking.model import Target
+    from envfreeze.locking.model import Source, Target, Wheel
     from envfreeze.oci.entry import Entry
 
 
@@ -38,10 +39,8 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
     for wheel in target.wheels:
         if wheel.requested:
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/REQUESTED", b""))
-        # A file's URL is where a project happens to be checked out.
-        if wheel.direct and not wheel.url.startswith("file:"):
-            url = {"url": wheel.url, "archive_info": {"hashes": {"sha256": wheel.digest.hex}}}
-            text = canonical.dump(url)
+        if (origin := _direct_url(wheel)) is not None:
+            text = canonical.dump(origin)
             entries.append(file(f"{target.site_packages}/{dist_infos[wheel.name]}/direct_url.json", text))
     return entries
 
@@ -60,3 +59,31 @@ def _virtual_environment(target: Target) -> list[Entry]:
         symlink(f"{target.prefix}/bin/python3", "python"),
         symlink(f"{target.prefix}/bin/python{target.python_minor}", "python"),
     ]
+
+
+def _direct_url(wheel: Wheel) -> dict[str, Any] | None:
+    """Where a wheel comes from that was named by URL (PEP 610); None for one of an index.
+
+    The URL of a folder has the project's folder for its root: where the project happens to be checked out
+    must not reach the image.
+    """
+    if not wheel.direct:
+        return None
+    source = wheel.source
+    if source is not None and source.kind == "directory":
+        path = "" if source.url == "." else quote(source.url)
+        return {"url": f"file:///{path}", "dir_info": {}, **_within(source)}
+    if source is not None and source.kind == "git":
+        info = {"vcs": "git", "commit_id": source.commit}
+        if source.revision is not None:
+            info["requested_revision"] = source.revision
+        return {"url": source.url, "vcs_info": info, **_within(source)}
+    if wheel.url.startswith("file:"):
+        return None
+    digest = wheel.digest if source is None else source.digest
+    origin = {"url": wheel.url, "archive_info": {"hashes": {"sha256": digest.hex}}}
+    return origin if source is None else {**origin, **_within(source)}
+
+
+def _within(source: Source) -> dict[str, str]:
+    return {} if source.subdirectory is None else {"subdirectory": source.subdirectory}

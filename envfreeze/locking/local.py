@@ -18,6 +18,11 @@ def path_of(url: str) -> Path | None:
     return Path(unquote(parts.path))
 
 
+def filename(url: str) -> str:
+    """Give the last part of a URL's path, decoded."""
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
 def relative(url: str, folder: Path | None) -> str | None:
     """Give the path by which the lock's files name the wheel, None where they name its URL.
 

@@ -28,6 +28,44 @@ CONDA_PREFIX = "opt/conda"
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where a wheel that was built, not fetched, comes from, and with what it was built.
+
+    Attributes:
+        kind: `sdist` (of an index), `archive` (a URL that the project names), `git` or `directory`.
+        url: of the sdist, the archive or the repository, without credentials; of a folder its path relative
+            to the project, `.` for the project itself.
+        digest: sha256 of the sdist or archive; of a commit or a folder that of the canonical archive of its
+            files (docs/formats/lock-1.md).
+        size: bytes of the sdist or archive; None where the index does not say, and for the others.
+        commit: full id of the commit, for `git`.
+        revision: the branch, tag or commit that the project names, for `git`; None: the default branch.
+        subdirectory: of the project in the archive or repository; None: its root.
+        python: minor version of the interpreter that built it, `3.13`.
+        requires: what it was built with (PEP 517, PEP 518), sorted by name.
+        notes: what to know of the build, one sentence each, sorted: that it was not isolated, or which
+            members two builds do not agree on.
+
+    """
+
+    kind: str
+    url: str
+    digest: Digest
+    size: int | None = None
+    commit: str | None = None
+    revision: str | None = None
+    subdirectory: str | None = None
+    python: str = ""
+    requires: tuple[Wheel, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def is_of(self, other: Source) -> bool:
+        """Whether both are the same source, however each was built."""
+        mine = self.kind, self.url, self.digest, self.commit, self.subdirectory
+        return mine == (other.kind, other.url, other.digest, other.commit, other.subdirectory)
+
+
+@dataclass(frozen=True, slots=True)
 class Wheel:
     """A locked wheel.
 
@@ -37,11 +75,13 @@ class Wheel:
         filename: the wheel's file name.
         digest: sha256 of the file.
         size: bytes; None where the index does not say.
-        url: where it is fetched from: http(s) or file; credentials never stand in it.
+        url: where it is fetched from: http(s) or file; credentials never stand in it. Of a wheel that was
+            built: where its source is; a folder as `file:` with its path relative to the project.
         requested: the project asks for it by name (pip's REQUESTED marker).
         direct: the project names this very URL (PEP 610 direct_url.json).
         dependencies: normalised names of what it needs on the target with the extras asked for, sorted: other
             wheels, or what conda provides. Explains the lock, and shapes no byte of an image.
+        source: what it was built from; None: it was fetched as it is.
 
     """
 
@@ -54,6 +94,7 @@ class Wheel:
     requested: bool = False
     direct: bool = False
     dependencies: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,37 +6,42 @@ its platform, nor its configuration, only the requirements, the pins and what th
 
 from __future__ import annotations
 
-import os
 import tempfile
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import indexes, local, requirements, toml, uv, via
+from envfreeze.locking import guard, indexes, local, offered, requirements, toml, uv, via
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import explain, write_constraints
+from envfreeze.locking.sources.builder import Builder
+from envfreeze.locking.sources.interpreter import this_platform
+from envfreeze.locking.sources.knowledge import Known, allow_sdist
+from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from packaging.tags import Tag
 
     from envfreeze.locking.provided import Provided
+    from envfreeze.locking.sources.interpreter import Interpreter
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.store.cache import Cache
 
 _ANNOTATED = "annotated.txt"
 """Name of the file, among the temporary ones, in which uv says who needs whom."""
@@ -81,6 +86,7 @@ def resolve(
     offline: bool = False,
     exclude_newer: str | None = None,
     provided: Sequence[Provided] = (),
+    cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -96,6 +102,7 @@ def resolve(
         exclude_newer: no file uploaded after this moment (ISO 8601); None: what the project says.
         provided: distributions that are in the image already, at exactly these versions. They satisfy
             requirements and are not in the answer.
+        cache: where what has no wheel is built; None: nothing is built.
         progress: told what is happening.
 
     Returns:
@@ -120,11 +127,25 @@ def resolve(
     try:
         with tempfile.TemporaryDirectory(prefix="envfreeze-lock-") as temporary:
             scratch = Path(temporary).resolve()
+            builder = None
+            if cache is not None:
+                tools = partial(_tools, project, offline=offline, exclude_newer=newest)
+                authenticate = partial(indexes.authenticate, project=project)
+                workshop = Workshop(cache, progress, offline, authenticate)
+                minor = ".".join(target.python.split(".")[:2])
+                builder = Builder(project, workshop, minor, tools, kept)
             with _both_sides(provided):
                 document = _compile(
-                    project, target, kept, scratch, offline=offline, newest=newest, provided=provided
+                    project,
+                    target,
+                    kept,
+                    scratch,
+                    offline=offline,
+                    newest=newest,
+                    provided=provided,
+                    builder=builder,
                 )
-            wheels = _wheels(_without(document, there), target, kept, scratch)
+            wheels = _wheels(_without(document, there), target, kept, scratch, builder)
             needs = _needs(scratch, progress)
     except OSError as error:
         raise MachineError(
@@ -134,7 +155,12 @@ def resolve(
     _check_unchanged(wheels, kept)
     _warn_of_outside(wheels, project, progress)
     return tuple(
-        replace(wheel, requested=wheel.name in names, dependencies=needs.get(wheel.name, ()))
+        # What is built from a URL or a folder stands among the requirements, with its name or without.
+        replace(
+            wheel,
+            requested=wheel.name in names or (wheel.source is not None and wheel.direct),
+            dependencies=needs.get(wheel.name, ()),
+        )
         for wheel in wheels
     )
 
@@ -146,6 +172,30 @@ def cutoff(project: Project) -> str | None:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _tools(
+    project: Project,
+    wanted: Sequence[str],
+    interpreter: Interpreter,
+    *,
+    offline: bool,
+    exclude_newer: str | None,
+) -> tuple[Wheel, ...]:
+    """Resolve build requirements for an interpreter of this machine, from the project's indexes."""
+    platform, glibc = this_platform()
+    settings = replace(project.pip, requirements=(), dependencies=tuple(wanted), constraints=())
+    asking = replace(project, pip=settings, inputs={})
+    try:
+        return resolve(
+            asking,
+            PipTarget(platform, interpreter.version, glibc),
+            offline=offline,
+            exclude_newer=exclude_newer,
+        )
+    except ResolutionError as error:
+        error.message = f"build requirements ({', '.join(wanted)}): {error.message}"
+        raise
 
 
 def _requirement_name(text: str) -> str:
@@ -188,6 +238,7 @@ def _compile(
     offline: bool,
     newest: str | None,
     provided: Sequence[Provided],
+    builder: Builder | None,
 ) -> Mapping[str, Any]:
     """Ask uv; its answer is a PEP 751 document that offers every file of each package."""
     output = scratch / "pylock.toml"
@@ -213,20 +264,47 @@ def _compile(
     if project.pip.index_url is None and requirements.name_an_index(project):
         # What the project's own files say counts for more than the machine's mirror.
         where = replace(where, default=None)
-    uv.compile_pylock(
-        [*arguments, "--", *sources], folder=project.root, indexes=where, offline=offline, shown_as=shown_as
+    known = Known(scratch, builder)
+    python = guard.make(scratch / "guard")
+
+    def ask(asked: Sequence[str]) -> Mapping[str, Any]:
+        uv.compile_pylock(
+            [*arguments, "--", *asked],
+            folder=project.root,
+            indexes=where,
+            offline=offline,
+            shown_as=shown_as,
+            python=python,
+            configuration=known.configuration(),
+        )
+        return tomllib.loads(output.read_text(encoding="utf-8"))
+
+    while True:
+        asked = known.requirements(project, sources, shown_as)
+        try:
+            document = ask(asked)
+            break
+        except uv.BuildWantedError as wanted:
+            known.learn(wanted, project, ask)
+            _write_pins(output, pins)
+    annotate = partial(
+        uv.compile_pylock,
+        folder=project.root,
+        indexes=where,
+        shown_as={},
+        python=python,
+        configuration=known.configuration(),
+        annotated=True,
     )
-    document = tomllib.loads(output.read_text(encoding="utf-8"))
-    _annotate(document, [*arguments[1:], "--", *sources], project, scratch, where, offline=offline)
+    _annotate(document, [*arguments[1:], "--", *asked], scratch / _ANNOTATED, annotate, offline=offline)
     return document
 
 
 def _annotate(
     document: Mapping[str, Any],
     arguments: Sequence[str],
-    project: Project,
-    scratch: Path,
-    where: indexes.Indexes,
+    output: Path,
+    annotate: Callable[..., None],
     *,
     offline: bool,
 ) -> None:
@@ -234,20 +312,12 @@ def _annotate(
 
     No answer is no failure: a lock that cannot be explained is a lock all the same.
     """
-    output = scratch / _ANNOTATED
     pins = [f"{one['name']}=={one['version']}\n" for one in document.get("packages", ()) if "version" in one]
     for cached in (True,) if offline else (True, False):
         # uv keeps the versions that its output file already holds.
         output.write_text("".join(pins), encoding="utf-8")
         try:
-            uv.compile_pylock(
-                [f"--output-file={output}", *arguments],
-                folder=project.root,
-                indexes=where,
-                offline=cached,
-                shown_as={},
-                annotated=True,
-            )
+            annotate([f"--output-file={output}", *arguments], offline=cached)
         except (NetworkError, ResolutionError):  # a cache that is off (UV_NO_CACHE), or was cleared just now
             output.unlink()
         else:
@@ -274,25 +344,33 @@ def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
 
 
 def _wheels(
-    document: Mapping[str, Any], target: PipTarget, pins: Sequence[Wheel], scratch: Path
+    document: Mapping[str, Any],
+    target: PipTarget,
+    pins: Sequence[Wheel],
+    scratch: Path,
+    builder: Builder | None,
 ) -> tuple[Wheel, ...]:
     accepted = target.tags
     pinned = {pin.filename: pin for pin in pins}
     wheels: list[Wheel] = []
+    sources: list[Mapping[str, Any]] = []
     missing: list[str] = []
     unhashed: list[str] = []
     for package in document.get("packages", ()):
         try:
             wheels.append(_wheel(package, accepted, pinned, scratch))
         except _NoWheelError as error:
-            missing.append(str(error))
+            if builder is not None and builder.may_build(package):
+                sources.append(package)
+            else:
+                missing.append(str(error))
         except _NoHashError as error:
             unhashed.append(str(error))
     if missing:
         raise ResolutionError(
             f"{_count(missing)} without a wheel for {target} ({target.manylinux})",
             details=tuple(sorted(missing)),
-            hint="pin versions that have wheels; this version of envfreeze builds none from source",
+            hint=_hint(document, missing),
         )
     if unhashed:
         raise ResolutionError(
@@ -300,7 +378,21 @@ def _wheels(
             details=tuple(sorted(unhashed)),
             hint="use an index that states sha256 hashes",
         )
+    if builder is not None:
+        wheels += [builder.wheel(package, scratch, str(target), accepted) for package in sources]
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
+
+
+def _hint(document: Mapping[str, Any], missing: Sequence[str]) -> str:
+    names = {text.partition(":")[0].partition(" ")[0] for text in missing}
+    sdists = sorted(
+        package["name"]
+        for package in document.get("packages", ())
+        if package["name"] in names and "sdist" in package
+    )
+    return "pin versions that have wheels" + (
+        f", or let the sdist be built, in [pip]: {allow_sdist(sdists)}" if sdists else ""
+    )
 
 
 class _NoWheelError(Exception):
@@ -321,12 +413,12 @@ def _wheel(
     """
     label = f"{package['name']} {package['version']}" if "version" in package else str(package["name"])
     if "vcs" in package:
-        raise _NoWheelError(f"{label}: comes from a version control system ({_place(package['vcs'])})")
+        raise _NoWheelError(f"{label}: comes from a version control system ({offered.place(package['vcs'])})")
     if "directory" in package:
-        raise _NoWheelError(f"{label}: is a folder of sources ({_place(package['directory'])})")
+        raise _NoWheelError(f"{label}: is a folder of sources ({offered.place(package['directory'])})")
     direct = "archive" in package
-    offered = [package["archive"]] if direct else package.get("wheels", ())
-    files = {_filename(file): file for file in offered}
+    listed = [package["archive"]] if direct else package.get("wheels", ())
+    files = {offered.filename(file): file for file in listed}
     kept = [name for name, file in files.items() if _is_pinned(name, file, pinned)]
     filename = best(kept, accepted) or best(files, accepted)
     if filename is None:
@@ -335,13 +427,13 @@ def _wheel(
     if "sha256" not in file.get("hashes", {}):
         raise _NoHashError(f"{label}: {filename}")
     name, version, _, _ = parse_wheel_filename(filename)
-    url = _url(file, scratch)
+    url = offered.url(file, scratch)
     return Wheel(
         name=name,
         version=str(version),
         filename=filename,
         digest=Digest.parse(file["hashes"]["sha256"]),
-        size=_size(file, url),
+        size=offered.size(file, url),
         url=url,
         direct=direct,
     )
@@ -359,31 +451,6 @@ def _why_none(package: Mapping[str, Any], files: Mapping[str, Any]) -> str:
     return "no wheel for the target, only an sdist" if "sdist" in package else "no wheel for the target"
 
 
-def _filename(file: Mapping[str, Any]) -> str:
-    if "name" in file:
-        return str(file["name"])
-    path = unquote(urlsplit(str(file["url"])).path) if "url" in file else str(file["path"])
-    return path.rpartition("/")[2]
-
-
-def _place(entry: Mapping[str, Any]) -> str:
-    return indexes.redact(str(entry.get("url") or entry.get("path")))
-
-
-def _url(file: Mapping[str, Any], scratch: Path) -> str:
-    if "url" in file:
-        return indexes.without_credentials(str(file["url"]))
-    # uv writes local files relative to its output file.
-    return Path(os.path.normpath(scratch / str(file["path"]))).as_uri()
-
-
-def _size(file: Mapping[str, Any], url: str) -> int | None:
-    if "size" in file:
-        return int(file["size"])
-    path = local.path_of(url)
-    return None if path is None else path.stat().st_size
-
-
 def _check_unchanged(wheels: Sequence[Wheel], pins: Sequence[Wheel]) -> None:
     """Refuse an index that serves other bytes under a locked name; files of this machine may change."""
     before = {pin.filename: pin for pin in pins}
@@ -392,6 +459,8 @@ def _check_unchanged(wheels: Sequence[Wheel], pins: Sequence[Wheel]) -> None:
         for wheel in wheels
         if wheel.filename in before
         and wheel.digest != before[wheel.filename].digest
+        # What is built from a commit or a folder moves with it, under one version.
+        and (wheel.source is None or wheel.source.kind == "sdist")
         and not wheel.url.startswith("file:")
     ]
     if changed:

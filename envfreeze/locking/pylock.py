@@ -6,14 +6,13 @@ https://packaging.python.org/en/latest/specifications/pylock-toml/ and docs/form
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import Pylock
-from packaging.utils import InvalidWheelFilename, is_normalized_name, parse_wheel_filename
 
-from envfreeze.digest import Digest
-from envfreeze.locking import local, toml
+from envfreeze.locking import local, pylock_files, pylock_sources, toml
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.strict import RELOCK, EditedError, Table
@@ -110,6 +109,8 @@ def _about(target: Target, exclude_newer: str | None) -> dict[str, toml.Value]:
 
 
 def _package(wheel: Wheel, folder: Path | None, locked: Collection[str]) -> Mapping[str, toml.Value]:
+    if wheel.source is not None:
+        return pylock_sources.package(wheel, wheel.source, folder, locked)
     file: dict[str, toml.Value] = {} if wheel.direct else {"name": wheel.filename}
     path = local.relative(wheel.url, folder)
     file |= {"url": wheel.url} if path is None else {"path": path}
@@ -127,6 +128,9 @@ def _package(wheel: Wheel, folder: Path | None, locked: Collection[str]) -> Mapp
 
 
 def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wheel:
+    if pylock_sources.is_built(package):
+        wheel = pylock_sources.read(package, folder)
+        return replace(wheel, requested=wheel.name in requested)
     name, version = package.string("name"), package.string("version")
     direct = "archive" in package.keys()  # noqa: SIM118 - not a mapping
     if direct:
@@ -138,11 +142,11 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
         file = files[0]
     dependencies = _dependencies(package)
     package.finish()
-    url = _url(file, folder)
+    url = pylock_files.url(file, folder)
     filename = unquote(urlsplit(url).path).rpartition("/")[2] if direct else file.string("name")
-    _check_filename(file, filename, name, version)
+    pylock_files.check_filename(file, filename, name, version)
     hashes = file.table("hashes")
-    digest = _sha256(hashes)
+    digest = pylock_files.sha256(hashes)
     hashes.finish()
     size = file.optional_size("size")
     file.finish()
@@ -160,10 +164,7 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
 
 
 def _dependencies(package: Table) -> tuple[str, ...]:
-    names: list[str] = []
-    for row in package.tables("dependencies") if "dependencies" in package.keys() else ():  # noqa: SIM118
-        names.append(row.string("name"))
-        row.finish()
+    names = pylock_files.dependencies(package)
     if "tool" in package.keys():  # noqa: SIM118 - not a mapping
         tool = package.table("tool")
         ours = tool.table("envfreeze")
@@ -171,40 +172,6 @@ def _dependencies(package: Table) -> tuple[str, ...]:
         ours.finish()
         tool.finish()
     return tuple(sorted(names))
-
-
-def _url(file: Table, folder: Path | None) -> str:
-    path = file.optional_string("path")
-    if path is not None:
-        try:
-            return local.url_of(path, folder)
-        except ValueError as error:
-            raise file.wrong("path", str(error)) from error
-    url = file.string("url")
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise file.wrong("url", f"not a URL: {url!r}") from error
-    if parts.scheme not in {"http", "https", "file"} or "@" in parts.netloc:
-        raise file.wrong("url", "is not an http, https or file URL without credentials")
-    return url
-
-
-def _check_filename(file: Table, filename: str, name: str, version: str) -> None:
-    try:
-        stated = parse_wheel_filename(filename)[:2]
-    except InvalidWheelFilename as error:
-        raise file.wrong("name", str(error)) from error
-    if not is_normalized_name(name) or (str(stated[0]), str(stated[1])) != (name, version):
-        raise file.wrong("name", f"{filename!r} is not a wheel of {name} {version}")
-
-
-def _sha256(hashes: Table) -> Digest:
-    text = hashes.string("sha256")
-    try:
-        return Digest(text)
-    except ValueError as error:
-        raise hashes.wrong("sha256", str(error)) from error
 
 
 def _expect(table: Table, key: str, value: str) -> None:

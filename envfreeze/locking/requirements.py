@@ -9,13 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from envfreeze.project.requirements import includes, logical_lines
+from envfreeze.project.requirements import includes, local, logical_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,39 @@ def wanted(project: Project) -> list[Requirement]:
 def name_an_index(project: Project) -> bool:
     """Whether the requirements files themselves say which index to use (`--index-url`)."""
     return any(_INDEX.match(line) for line in _lines_of_files(project))
+
+
+def line_of(project: Project, name: str) -> str | None:
+    """Give the line by which the project names a package, with what credentials it has; None: it does not."""
+    lines = [*project.pip.dependencies, *_lines_of_files(project)]
+    return next((line for line in lines if _name(line) == name), None)
+
+
+def with_names(content: bytes, root: Path, names: Mapping[str, str]) -> bytes:
+    """Rewrite a requirements file: folders without a name get theirs.
+
+    Args:
+        content: the file's.
+        root: the project's folder.
+        names: path of a folder, relative to the project, to its name.
+
+    """
+    try:
+        lines = [line for _, line in logical_lines(content.decode("utf-8-sig"))]
+    except UnicodeDecodeError:
+        return content  # a key, say: no requirements file
+    return "".join(f"{_with_name(line, root, names)}\n" for line in lines).encode()
+
+
+def _with_name(line: str, root: Path, names: Mapping[str, str]) -> str:
+    found = None if line.startswith("-") and not line.startswith(("-e", "--editable")) else local(line)
+    if found is None or found.name is not None:
+        return line
+    path = Path(posixpath.normpath(root / found.path))
+    for base in (root, root.resolve()):
+        if path.is_relative_to(base) and (name := names.get(path.relative_to(base).as_posix())):
+            return f"{name}{found.extras} @ {path.as_uri()} {found.marker}".rstrip()
+    return line
 
 
 def _lines_of_files(project: Project) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.locking import local
@@ -26,8 +27,21 @@ def render(target: Target, *, folder: Path | None) -> bytes:
 
     """
     lines = [f"# For {target.platform}, Python {target.python_minor}, {target.manylinux}.\n"]
-    lines += [f"{_requirement(wheel, folder)} \\\n    --hash={wheel.digest}\n" for wheel in target.wheels]
+    lines += [_line(wheel, folder) for wheel in target.wheels]
     return (HEADER + "".join(lines)).encode()
+
+
+def _line(wheel: Wheel, folder: Path | None) -> str:
+    source = wheel.source
+    if source is None:
+        return f"{_requirement(wheel, folder)} \\\n    --hash={wheel.digest}\n"
+    if source.kind in {"git", "directory"}:
+        # pip checks no hash of either, and with --require-hashes refuses both.
+        at = f"git+{source.url}@{source.commit}" if source.kind == "git" else f"./{source.url}"
+        at += f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        return f"# {wheel.name} is built from {at}, which pip has no hash for: install it with --no-deps.\n"
+    of_file = replace(wheel, source=None, digest=source.digest)
+    return f"{_requirement(of_file, folder)} \\\n    --hash={source.digest}\n"
 
 
 def _requirement(wheel: Wheel, folder: Path | None) -> str:

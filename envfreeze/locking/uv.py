@@ -10,11 +10,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, NetworkError, ResolutionError
+from envfreeze.locking import guard
 from envfreeze.locking.indexes import Indexes, redact
 
 if TYPE_CHECKING:
@@ -40,6 +40,21 @@ _OFFLINE = re.compile(r"network was disabled|connectivity is disabled", re.IGNOR
 _AUTHENTICATION = re.compile(r"\b(401|403)\b|authentication credentials", re.IGNORECASE)
 
 
+class BuildWantedError(ResolutionError):
+    """uv wanted to build a package, to learn what it depends on.
+
+    Attributes:
+        package: as uv names it, `name==1.0` or `name @ URL`; empty where it does not know the name yet.
+        folder: of the unpacked sources.
+
+    """
+
+    def __init__(self, package: str, folder: str) -> None:
+        super().__init__(f"{package or folder} would have to be built")
+        self.package = package
+        self.folder = folder
+
+
 def compile_pylock(
     arguments: Sequence[str],
     *,
@@ -48,6 +63,8 @@ def compile_pylock(
     offline: bool,
     shown_as: Mapping[str, str],
     annotated: bool = False,
+    python: Path,
+    configuration: Path | None = None,
 ) -> None:
     """Run `uv pip compile` in a folder.
 
@@ -58,17 +75,21 @@ def compile_pylock(
         offline: take from uv's cache only.
         shown_as: paths of temporary files, and what an error calls them.
         annotated: write a requirements file that says who needs each package, instead of a pylock.toml.
+        python: an interpreter of `guard`, which builds nothing.
+        configuration: a uv.toml with what is known of packages; None: nothing is.
 
     Raises:
+        BuildWantedError: uv would have to build a package to learn what it depends on.
         ResolutionError: uv found no answer; its explanation is in the message.
         NetworkError: an index could not be reached or refused to answer.
         MachineError: uv is missing or cannot run.
 
     """
     form = "requirements.txt" if annotated else "pylock.toml"
-    command = [_binary(), "pip", "compile", "--no-config", "--format", form]
-    # The interpreter only runs builds of metadata; version and platform stand in the arguments.
-    command += ["--python", sys.executable, "--no-python-downloads"]
+    command = [binary(), "pip", "compile", "--format", form]
+    command.append("--no-config" if configuration is None else f"--config-file={configuration}")
+    # The interpreter would only run builds of metadata; version and platform stand in the arguments.
+    command += ["--python", str(python), "--no-python-downloads", "--no-build-isolation"]
     command += ["--quiet", "--no-progress", "--color", "never", "--no-header"]
     command.append("--annotation-style=split" if annotated else "--no-annotate")
     environment = _environment(indexes)
@@ -83,7 +104,13 @@ def compile_pylock(
         raise _error(status, _clean(said))
 
 
-def _binary() -> str:
+def binary() -> str:
+    """Give the path of uv.
+
+    Raises:
+        MachineError: it is not installed.
+
+    """
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - heavy
 
@@ -146,6 +173,10 @@ def _clean(said: str) -> str:
 def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError:
     if status < 0:
         return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
+    if guard.MARK in said:
+        built = _BUILD.search(said)
+        wanted = said.partition(guard.MARK)[2].partition("\n")[0].strip()
+        return BuildWantedError(built[1] if built else "", wanted)
     if built := _BUILD.match(said):
         return _build_error(built[1], said)
     message, details = said.partition("\n")[0], _details(said)

@@ -99,6 +99,7 @@ _INDEX = Secret(
     f"(?:https?://|file:///|{VARIABLE}){_REST}",
     "an http://, https:// or file:/// URL; ${NAME} stands for an environment variable",
 )
+_PACKAGE = Text(rf"{_NAME}|\*", "the name of a Python package, or `*`")
 _ARGUMENTS = Items(Text(r"[^\u0000]*", "text without NUL"), unique=False)
 
 IMAGE = Table(
@@ -366,6 +367,21 @@ PIP = Table(
             "Ignore files uploaded after this moment. A date alone means the end of that day in UTC.",
             "exclude-newer = 2026-09-12",
             otherwise="no limit",
+        ),
+        Key(
+            "allow-sdist",
+            Items(_PACKAGE),
+            "Packages whose sdists may be built, without network, into the wheels that are locked. `*`: all.",
+            'allow-sdist = ["antlr4-python3-runtime"]',
+            (),
+            otherwise="a package without a wheel is an error",
+        ),
+        Key(
+            "allow-unreproducible",
+            Items(_PACKAGE),
+            "Packages that may be locked although two builds of them differ. `*`: all.",
+            'allow-unreproducible = ["stamped"]',
+            (),
         ),
         Key(
             "resolver",

@@ -261,6 +261,9 @@ def _effective(
             "requirements": list(pip.requirements),
             "resolver": written["resolver"],
             **later,
+            # Without them the hash of older locks stays what it is.
+            **({"allow-sdist": list(pip.allow_sdist)} if pip.allow_sdist else {}),
+            **({"allow-unreproducible": list(pip.allow_unreproducible)} if pip.allow_unreproducible else {}),
         },
         "python": {"requires": requires_python},
     }

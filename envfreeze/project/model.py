@@ -91,6 +91,8 @@ class PipSettings:
         extra_index_urls: further indexes, which may hold passwords.
         find_links: folders (relative to the project) or URLs of wheels, which may hold passwords.
         exclude_newer: no file uploaded after this moment.
+        allow_sdist: normalised names of packages whose sdists may be built, `*` for all.
+        allow_unreproducible: normalised names of packages whose builds may differ, `*` for all.
         lock: the lock file of another tool that the packages are taken from, relative to the project, or
             `<environment>`; None: the requirements are resolved.
 
@@ -106,6 +108,8 @@ class PipSettings:
     find_links: tuple[str, ...] = field(repr=False)
     exclude_newer: datetime | None
     lock: str | None = None
+    allow_sdist: tuple[str, ...] = ()
+    allow_unreproducible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

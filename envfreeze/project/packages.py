@@ -7,10 +7,13 @@ import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import UsageError
 from envfreeze.project import places, taken
 from envfreeze.project.configuration import PYPROJECT
 from envfreeze.project.included import read_with_includes
+from envfreeze.project.local_projects import local_projects
 from envfreeze.project.model import PipSettings
 from envfreeze.project.moments import moment
 from envfreeze.project.toml_file import read_toml
@@ -53,7 +56,8 @@ def read_packages(
         named: what `envfreeze lock --from` named, now or before: a lock file, or an environment.
 
     Returns:
-        The settings, and the content of every requirements and constraints file by relative path.
+        The settings, and the content of every requirements and constraints file by relative path, and what
+        the local projects among the requirements hold under `<folder PATH>`.
 
     Raises:
         UsageError: a file is missing or cannot be locked, a name is not known, a variable is not set, or
@@ -78,6 +82,7 @@ def read_packages(
             blame = functools.partial(_blame, written, f"pip.{key}[{index}]", name)
             _check_format(name, blame)
             contents |= read_with_includes(root, name, blame)
+    contents |= local_projects(root, dependencies, contents)
     settings = PipSettings(
         requirements=tuple(files),
         dependencies=tuple(dict.fromkeys(dependencies)),
@@ -89,6 +94,10 @@ def read_packages(
         find_links=_find_links(root, written, values),
         exclude_newer=_exclude_newer(written, values),
         lock=lock,
+        allow_sdist=tuple(sorted({canonicalize_name(name) for name in values["allow-sdist"]})),
+        allow_unreproducible=tuple(
+            sorted({canonicalize_name(name) for name in values["allow-unreproducible"]})
+        ),
     )
     return settings, contents
 

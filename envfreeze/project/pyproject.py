@@ -19,7 +19,6 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.errors import UsageError
 from envfreeze.project.configuration import PYPROJECT
-from envfreeze.project.requirements import check_not_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -183,7 +182,7 @@ class Pyproject:
             if self.name is not None and canonicalize_name(requirement.name) == canonicalize_name(self.name):
                 listed += self._of_itself(requirement, where, within)
                 continue
-            self._check(requirement, where)
+            self._check(requirement)
             listed.append(text)
         return list(dict.fromkeys(listed))
 
@@ -195,8 +194,7 @@ class Pyproject:
             for text in self._extra(extra, f"extra {extra!r}, which {where} names", within):
                 yield _under(text, requirement) if requirement.marker else text
 
-    def _check(self, requirement: Requirement, where: str) -> None:
-        check_not_local(str(requirement), f"{PYPROJECT}, {where}")
+    def _check(self, requirement: Requirement) -> None:
         if canonicalize_name(requirement.name) in self.sources:
             raise UsageError(
                 f"{PYPROJECT}: tool.uv.sources says where {requirement.name} comes from, "

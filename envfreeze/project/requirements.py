@@ -26,7 +26,9 @@ _EDITABLE = re.compile(r"--editable(?:[=\s]|$)|-e")
 _INCLUDE_WITHIN = re.compile(r"\s(-[rce]|--(?:requirement|constraint|editable)(?=[=\s]|$))")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _OPTIONS = re.compile(r"\s-.*", re.DOTALL)
-_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*(?P<target>.*)", re.DOTALL)
+_NAMED = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\]\s*)?@\s*(?P<target>.*)", re.DOTALL
+)
 _MARKER = re.compile(r"\s*;.*", re.DOTALL)
 _EXTRAS = re.compile(r"\s*\[[^\]]*\]$")
 
@@ -55,7 +57,7 @@ def includes(content: bytes, file: str) -> list[Include]:
         file: its name in errors.
 
     Raises:
-        UsageError: it is not UTF-8, includes what cannot be locked, or names a local project.
+        UsageError: it is not UTF-8, or includes what cannot be locked.
 
     """
     try:
@@ -75,15 +77,8 @@ def includes(content: bytes, file: str) -> list[Include]:
             )
         if included:
             found.append(Include(number, included["option"], _path(included["value"], where)))
-        elif _EDITABLE.match(line):
-            raise UsageError(
-                f"{where}: editable installs are not in this version of envfreeze",
-                hint="name the project's dependencies instead, and copy its code in with `include`",
-            )
         elif within := _INCLUDE_WITHIN.search(line):
             raise UsageError(f"{where}: {within[1]} is not at the start", hint="give it a line of its own")
-        elif not line.startswith("-"):
-            check_not_local(line, where)
     return found
 
 
@@ -155,28 +150,54 @@ def _unquoted(raw: str, where: str) -> str:
     return raw
 
 
-def check_not_local(requirement: str, where: str) -> None:
-    """Refuse a requirement that is a folder or source archive of this machine; a wheel may be one.
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A requirement that is a file or folder of this machine.
 
-    Args:
-        requirement: a line of a requirements file or a PEP 508 requirement.
-        where: who names it, for the error.
-
-    Raises:
-        UsageError: it is one.
+    Attributes:
+        name: before the `@`; None without one.
+        path: of the file or folder; relative to the project where it is not absolute.
+        extras: `[a,b]` behind name or path, or empty.
+        marker: `; …`, or empty.
+        editable: it was written with `-e`.
 
     """
-    bare = _OPTIONS.sub("", requirement)
+
+    name: str | None
+    path: str
+    extras: str
+    marker: str
+    editable: bool
+
+
+def local(line: str) -> Local | None:
+    """Read a requirement that is a file or folder of this machine; None: it is something else.
+
+    Args:
+        line: a logical line of a requirements file, or a PEP 508 requirement.
+
+    """
+    editable = _EDITABLE.match(line)
+    bare = _OPTIONS.sub("", line[editable.end() :].strip() if editable else line)
     named = _NAMED.match(bare)
-    target = _MARKER.sub("", named["target"] if named else bare).strip()
+    rest = named["target"] if named else bare
+    marker = _MARKER.search(rest)
+    target = _MARKER.sub("", rest).strip()
     is_file_url = target.lower().startswith("file:")
-    if not (named or is_file_url or target.startswith((".", "~")) or "/" in target):
-        return
     if target.startswith("$") or (_SCHEME.match(target) and not is_file_url):
-        return
-    path = unquote(target.partition("#")[0]) if is_file_url else target
-    if not _EXTRAS.sub("", path).lower().endswith(".whl"):
-        raise UsageError(
-            f"{where}: {target} is a local project, which this version of envfreeze does not install",
-            hint="name its dependencies instead and copy its code in with `include`, or name a wheel of it",
+        return None
+    if not (named or editable or is_file_url or target.startswith((".", "~")) or "/" in target):
+        return None
+    extras = _EXTRAS.search(target)
+    path = _EXTRAS.sub("", target)
+    if is_file_url:
+        path = unquote(
+            re.sub(r"^file:(//(localhost)?(?=/))?", "", path.partition("#")[0], flags=re.IGNORECASE)
         )
+    return Local(
+        named["name"] if named else None,
+        path,
+        (named["extras"] or "").strip() if named else extras[0].strip() if extras else "",
+        marker[0].strip() if marker else "",
+        editable is not None,
+    )

@@ -135,7 +135,7 @@ def lock(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
     written = files.write(made, project.root)
-    notes = sorted({note for target in made.targets for note in target.base.notes})
+    notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
 
 
@@ -208,6 +208,12 @@ def outdated(
         for change in changes.between(locked, newest)
         if change.kind == "moved" and change.before is not None and change.after is not None
     )
+
+
+def _build_notes(target: Target) -> Iterator[str]:
+    for wheel in target.wheels:
+        if wheel.source is not None:
+            yield from (f"{wheel.name} {wheel.version}: {note}" for note in wheel.source.notes)
 
 
 def _says_the_same(before: Lock, made: Lock) -> bool:
@@ -350,6 +356,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         upgrade_packages=wish.upgrade_packages,
         offline=wish.offline,
         provided=side.provided,
+        cache=wish.cache,
         progress=wish.progress,
     )
     conda.check_once(side.provided, wheels)
@@ -521,6 +528,7 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
             pins=target.wheels,
             offline=wish.offline,
             provided=side.provided,
+            cache=wish.cache,
             progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
@@ -572,5 +580,15 @@ def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
         elif before is not None and after is not None:
             if before.requested != after.requested:
                 yield f"{target.platform}: whether {name} is asked for by name has changed"
-            if before.direct != after.direct or (after.direct and before.digest != after.digest):
-                yield f"{target.platform}: {name} comes from another URL than the locked one"
+            if cause := _origin_drift(before, after):
+                yield f"{target.platform}: {name} {cause}"
+
+
+def _origin_drift(before: Wheel, after: Wheel) -> str | None:
+    """Say how the same version comes from elsewhere; None where it does not."""
+    if before.direct == after.direct and before.source is not None and after.source is not None:
+        same = before.source.is_of(after.source)
+        return None if same else "is built from other files than the locked ones"
+    moved = before.direct != after.direct or (before.source is None) != (after.source is None)
+    moved = moved or (after.direct and before.digest != after.digest)
+    return "comes from another URL than the locked one" if moved else None

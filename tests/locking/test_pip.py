@@ -482,13 +482,14 @@ def test_an_interrupt_ends_uv_too(tmp_path: Path) -> None:
         script = textwrap.dedent(
             f"""
             from pathlib import Path
-            from envfreeze.locking import uv
+            from envfreeze.locking import guard, uv
             from envfreeze.locking.indexes import Indexes
             source = Path({str(tmp_path)!r}) / "a.in"
             source.write_text("a")
             uv.compile_pylock(
                 ["--output-file=pylock.toml", "a.in"], folder=source.parent, offline=False, shown_as={{}},
                 indexes=Indexes("http://127.0.0.1:{silent.getsockname()[1]}/simple/", (), ()),
+                python=guard.make(source.parent / "guard"),
             )
             """
         )

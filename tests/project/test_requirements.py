@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from uv import find_uv_bin
 
 from envfreeze.errors import UsageError
-from envfreeze.project.requirements import includes
+from envfreeze.project.requirements import includes, local
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,20 +85,6 @@ def test_includes(text, expected):
         ("numpy --hash=sha256:00 -c b.txt", "line 1: -c is not at the start"),
         ("--pre \\\n --requirement=b.txt", "line 1: --requirement is not at the start"),
         ("numpy -e .", "line 1: -e is not at the start"),
-        ("-e .", "line 1: editable installs"),
-        ("-e.", "line 1: editable installs"),
-        ("--editable=git+https://example.org/x", "line 1: editable installs"),
-        ("a\nb\n.", "line 3: . is a local project"),
-        ("./pkg", "line 1: ./pkg is a local project"),
-        ("./pkg[extra] ; python_version > '3'", "line 1: ./pkg[extra] is a local project"),
-        ("../pkg --config-settings=a=b", "../pkg is a local project"),
-        ("sub/pkg", "sub/pkg is a local project"),
-        ("/srv/pkg-1.0.tar.gz", "is a local project"),
-        ("~/pkg", "is a local project"),
-        ("file:///srv/pkg", "is a local project"),
-        ("FILE:pkg", "is a local project"),
-        ("pkg @ ./pkg", "line 1: ./pkg is a local project"),
-        ("pkg[a]@file:///srv/pkg", "is a local project"),
     ],
 )
 def test_what_cannot_be_locked_is_named_with_its_line(text, words):
@@ -124,6 +110,48 @@ def test_what_cannot_be_locked_is_named_with_its_line(text, words):
 )
 def test_wheels_and_urls_are_left_to_the_resolver(line):
     assert found(line) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-e .", (None, ".", "", "", True)),
+        ("-e.", (None, ".", "", "", True)),
+        ("--editable=sub/pkg", (None, "sub/pkg", "", "", True)),
+        ("-e pkg", (None, "pkg", "", "", True)),
+        ("./pkg", (None, "./pkg", "", "", False)),
+        ("./pkg[extra] ; python_version > '3'", (None, "./pkg", "[extra]", "; python_version > '3'", False)),
+        ("../pkg --config-settings=a=b", (None, "../pkg", "", "", False)),
+        ("sub/pkg", (None, "sub/pkg", "", "", False)),
+        ("/srv/pkg-1.0.tar.gz", (None, "/srv/pkg-1.0.tar.gz", "", "", False)),
+        ("file:///srv/a%20b", (None, "/srv/a b", "", "", False)),
+        ("FILE://localhost/srv/pkg#egg=x", (None, "/srv/pkg", "", "", False)),
+        ("FILE:pkg", (None, "pkg", "", "", False)),
+        ("pkg @ ./pkg", ("pkg", "./pkg", "", "", False)),
+        ("pkg[a]@file:///srv/pkg", ("pkg", "/srv/pkg", "[a]", "", False)),
+        ("./wheels/numpy-2.0-py3-none-any.whl", (None, "./wheels/numpy-2.0-py3-none-any.whl", "", "", False)),
+    ],
+)
+def test_a_file_or_folder_of_this_machine_is_told_apart(line, expected):
+    got = local(line)
+    assert got is not None
+    assert (got.name, got.path, got.extras, got.marker, got.editable) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy",
+        "numpy>=2; sys_platform == 'linux'",
+        "numpy[x] @ https://example.org/numpy.tar.gz",
+        "git+https://example.org/x.git@main",
+        "-e git+https://example.org/x.git@main",
+        "https://example.org/numpy-2.0-py3-none-any.whl",
+        "$PLACE/x",
+    ],
+)
+def test_names_and_urls_are_not_of_this_machine(line):
+    assert local(line) is None
 
 
 def test_passwords_are_not_told():

@@ -35,9 +35,9 @@ def message(configured, text):
             "the tables that this version of envfreeze knows: image, apt, pip, entropy, record",
         ),
         (
-            "[pip]\nallow-sdist = ['x']\n",
-            "unknown key pip.allow-sdist",
-            None,
+            "[pip]\nallow-sdists = ['x']\n",
+            "unknown key pip.allow-sdists",
+            "did you mean pip.allow-sdist?",
         ),
         ("[image]\n'a b' = 1\n", 'unknown key image."a b"', None),
         ("conda = 1\n", "unknown key conda", None),

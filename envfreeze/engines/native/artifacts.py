@@ -55,20 +55,25 @@ def obtain(
     conda: Iterable[CondaPackage] = (),
     *,
     cache: Cache,
+    root: Path,
     offline: bool,
     progress: Progress,
     authenticate: Callable[[str], str] = str,
 ) -> dict[Digest, Path]:
-    """Have the artifacts in the cache, downloading what is missing.
+    """Have the artifacts in the cache, downloading or building from their locked source what is missing.
 
-    `authenticate` puts credentials into URLs, which the lock never has.
+    `authenticate` puts credentials into URLs, which the lock never has. `root` is the project's folder, where
+    the sources of local projects are.
 
     Raises:
         NetworkError: an artifact cannot be had.
-        UntrustedError: what came is not what was locked.
+        UntrustedError: what came, or was built, is not what was locked.
+        ResolutionError: a locked source cannot be built here.
+        MachineError: this machine cannot isolate a build.
 
     """
-    artifacts: list[CondaPackage | Wheel] = [*conda, *wheels]
+    wheels = list(wheels)
+    artifacts: list[CondaPackage | Wheel] = [*conda, *(wheel for wheel in wheels if wheel.source is None)]
     downloads = [
         *_deb_downloads(target.base, debs, authenticate),
         *(
@@ -76,7 +81,13 @@ def obtain(
             for artifact in artifacts
         ),
     ]
-    return fetch(cache, downloads, progress=progress, offline=offline)
+    files = fetch(cache, downloads, progress=progress, offline=offline)
+    if built := [wheel for wheel in wheels if wheel.source is not None]:
+        from envfreeze.locking.sources import Workshop, rebuilt  # noqa: PLC0415 - not needed without sources
+
+        workshop = Workshop(cache, progress, offline, authenticate)
+        files |= {wheel.digest: rebuilt(wheel, root, workshop) for wheel in built}
+    return files
 
 
 def obtain_debs(

@@ -172,6 +172,7 @@ class _TargetAssembly:
                 wheels.values(),
                 conda.values(),
                 cache=cache,
+                root=self._root,
                 offline=offline,
                 progress=self._progress,
                 authenticate=authenticate,

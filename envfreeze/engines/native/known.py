@@ -62,7 +62,13 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
         case "environment":
             parts |= {"prefix": target.prefix, "python": target.python}
             parts["wheels"] = [
-                [wheel.name, wheel.digest.hex, wheel.requested, wheel.url if wheel.direct else ""]
+                [
+                    wheel.name,
+                    wheel.digest.hex,
+                    wheel.requested,
+                    wheel.url if wheel.direct else "",
+                    *_origin(wheel),
+                ]
                 for wheel in wheels
             ]
             if target.conda:
@@ -87,6 +93,14 @@ def _conda_key(target: Target, package: CondaPackage) -> list[Any]:
         *(package.depends, package.constrains, package.noarch, package.allowed_scripts, python),
         *([target.python_minor] if package.name == "python" else []),
     ]
+
+
+def _origin(wheel: Wheel) -> list[str | None]:
+    """What direct_url.json says of a built wheel beside its URL."""
+    source = wheel.source
+    if source is None:
+        return []
+    return [source.kind, source.url, source.digest.hex, source.commit, source.revision, source.subdirectory]
 
 
 def recall_layer(cache: Cache, key: str) -> LayerSeal | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.errors import MachineError
-from envfreeze.locking import uv, via
+from envfreeze.locking import guard, uv, via
 from envfreeze.locking.imports.foreign import filename_of
 from envfreeze.locking.indexes import Indexes, without_credentials
 
@@ -132,6 +132,7 @@ def _ask(
             shown_as = {str(pins): "the imported packages", str(overrides): "the imported packages"}
             uv.compile_pylock(
                 arguments,
+                python=guard.make(scratch / "guard"),
                 folder=folder,
                 indexes=question.where,
                 offline=offline,
