@@ -99,10 +99,9 @@ def _tool(tool: Wheel, folder: Path | None) -> Mapping[str, toml.Value]:
 
 def is_built(package: Table) -> bool:
     """Whether a row is one of `package`'s: that of a wheel that is fetched has no wheel in its table."""
-    return (
-        "tool" in package.keys()  # noqa: SIM118 - not a mapping
-        and "wheel" in package.table("tool").table("envfreeze").keys()  # noqa: SIM118 - likewise
-    )
+    tool = package.values().get("tool")
+    ours = tool.get("envfreeze") if isinstance(tool, dict) else None
+    return isinstance(ours, dict) and "wheel" in ours
 
 
 def read(package: Table, folder: Path | None) -> Wheel:

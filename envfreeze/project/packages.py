@@ -77,12 +77,15 @@ def read_packages(
             dependencies += pyproject.of_extra(extra)
         for group in groups:
             dependencies += pyproject.of_group(group)
+    lines: dict[str, bytes] = {}
     for key, names in (("requirements", files), ("constraints", values["constraints"])):
         for index, name in enumerate(names):
             blame = functools.partial(_blame, written, f"pip.{key}[{index}]", name)
             _check_format(name, blame)
-            contents |= read_with_includes(root, name, blame)
-    contents |= local_projects(root, dependencies, contents)
+            lines |= read_with_includes(root, name, blame)
+    contents |= lines
+    if lock is None:
+        contents |= local_projects(root, dependencies, lines)
     settings = PipSettings(
         requirements=tuple(files),
         dependencies=tuple(dict.fromkeys(dependencies)),
