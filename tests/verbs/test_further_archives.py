@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 import re
-import tarfile
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -55,7 +54,7 @@ def runtime(tools):
     return tools.deb_of("runtime", "12.8-1", {"./opt/cuda/lib/librt.so": b"\x7fELF" * 9}, depends="libc6")
 
 
-def test_a_flat_archive_is_locked_built_and_explained(small_project, vendor, runtime, tools):
+def test_a_flat_archive_is_locked_built_and_explained(small_project, vendor, runtime, tools, contents_of):
     work = vendor(small_project(), runtime=runtime, apt=tools.deb_of("apt", "3.0", {"./usr/bin/apt": b"x"}))
     ended = work.run("lock")
     assert ended.code == 0, ended.stderr
@@ -64,7 +63,7 @@ def test_a_flat_archive_is_locked_built_and_explained(small_project, vendor, run
     assert work.run("why", "runtime").stdout.splitlines()[1:] == ["  [image] packages -> runtime 12.8-1"]
     ended = work.run("build", "--archive", "image.tar", "--no-record")
     assert ended.code == 0, ended.stderr
-    contents = members(work.root / "image.tar")
+    contents = contents_of(work.root / "image.tar")
     assert contents["opt/cuda/lib/librt.so"] == b"\x7fELF" * 9
     (sources,) = [path for path in contents if path.endswith("-cuda.sources")]
     (signed_by,) = re.findall(r"^Signed-By: /(.*)$", contents[sources].decode(), re.MULTILINE)
@@ -73,22 +72,6 @@ def test_a_flat_archive_is_locked_built_and_explained(small_project, vendor, run
     assert contents[signed_by] == key
     work.replace("vendor.asc", "Comment", "Comment")
     assert work.run("lock", "--offline", "--upgrade").stdout == "unchanged\n"
-
-
-def members(path):
-    """Every file of every layer of an OCI archive."""
-    found = {}
-    with tarfile.open(path) as outer:
-        for blob in outer:
-            if not blob.isfile():
-                continue
-            content = outer.extractfile(blob)
-            if content.read(2) != b"\x1f\x8b":
-                continue
-            content.seek(0)
-            with tarfile.open(fileobj=gzip.open(content), mode="r|") as layer:
-                found |= {one.name: layer.extractfile(one).read() for one in layer if one.isfile()}
-    return found
 
 
 def test_credentials_reach_the_archive_at_every_step_and_are_written_nowhere(small_project, vendor, runtime):
