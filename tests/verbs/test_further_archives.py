@@ -24,9 +24,9 @@ def vendor(strange_key):
     def publish(work, url=None, **debs):
         site, stanzas = work.site, []
         for name, (content, stanza) in debs.items():
-            site.files[f"/cuda/{name}.deb"] = content
+            site.files[f"/cuda/{name}_1%3a2.deb"] = content
             digest = hashlib.sha256(content).hexdigest()
-            stanzas.append(f"{stanza}Filename: ./{name}.deb\nSize: {len(content)}\nSHA256: {digest}\n")
+            stanzas.append(f"{stanza}Filename: ./{name}_1%3a2.deb\nSize: {len(content)}\nSHA256: {digest}\n")
         packed = gzip.compress("\n".join(stanzas).encode())
         date = format_datetime(datetime.now(UTC) - timedelta(days=1))
         digest = hashlib.sha256(packed).hexdigest()
@@ -186,14 +186,14 @@ def test_a_further_archive_that_drops_a_version_has_no_snapshot_and_a_way_out(
 ):
     work = vendor(small_project(), runtime=runtime)
     assert work.run("lock").code == 0
-    del work.site.files["/cuda/runtime.deb"]
+    del work.site.files["/cuda/runtime_1%3a2.deb"]
     for path in (work.cache / "blobs").rglob("*"):
         if path.is_file():
             path.chmod(0o600)
             path.unlink()
     ended = work.run("build", "--no-record")
     assert ended.code == 4
-    assert "runtime.deb could not be fetched" in ended.stderr
+    assert "runtime_1%3a2.deb could not be fetched" in ended.stderr
     assert "no snapshots of it are known" in ended.stderr
     newer = tools.deb_of("runtime", "12.9-1", {"./opt/cuda/lib/librt.so": b"\x7fELF"}, depends="libc6")
     vendor(work, runtime=newer)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+SEED = (
+    "Package: libc6\nVersion: 2.41-12\n\nPackage: python3.13\nVersion: 3.13.5-2\n\n"
+    "Package: tzdata\nArchitecture: all\n"
+)
 EXTRA = "Package: extra\nVersion: 3\nDepends: libc6\n"
 
 Served = Any
@@ -261,7 +265,7 @@ def test_what_the_distribution_has_is_the_distributions(archive: Served, further
     notes = Notes()
     found = resolve(further(), progress=notes)
     assert (locked(found, "libc6").version, locked(found, "libc6").archive) == ("2.41-12+deb13u4", "debian")
-    (line,) = [line for line in notes.lines if "libc6" in line]
+    (line,) = [line for line in notes.lines if line.startswith("libc6")]
     assert line.endswith('has 9.9: packages = ["libc6=9.9"] takes that')
     assert not any("tzdata" in line for line in notes.lines)
 
@@ -294,9 +298,26 @@ def test_a_version_that_only_a_further_archive_has_is_taken_where_it_is_needed(
         "Package: extra\nDepends: tzdata, libc6 (>= 9)\n\nPackage: libc6\nVersion: 9.9\n\n"
         "Package: libc6\nVersion: 9.1\n\nPackage: tzdata\nVersion: 2030a\n"
     )
-    found = resolve(further())
+    notes = Notes()
+    found = resolve(further(), progress=notes)
     assert locked(found, "libc6").version == "9.9"
+    assert any(line.startswith("libc6 9.9 is taken from 127.0.0.1") for line in notes.lines)
     assert locked(found, "tzdata").version == "2026a-1"
+
+
+def test_of_two_providers_the_distribution_s_is_taken(archive: Served, further: Any, resolve: Any) -> None:
+    archive.publish(f"{SEED}\nPackage: mawk\nPriority: extra\nProvides: awk\n")
+    archive.publish_flat(
+        "Package: extra\nDepends: awk\n\nPackage: better-awk\nPriority: required\nProvides: awk\n"
+    )
+    assert {deb.name for deb in resolve(further()).base.packages} >= {"extra", "mawk"}
+
+
+def test_an_archive_that_would_be_named_like_the_distribution_s_is_refused(
+    further: Any, resolve: Any
+) -> None:
+    with pytest.raises(UsageError, match="would be named debian in the lock"):
+        resolve(further("/", url="file:///debian"))
 
 
 def test_two_needs_that_no_version_meets_are_told(archive: Served, further: Any, resolve: Any) -> None:
