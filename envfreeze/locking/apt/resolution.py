@@ -314,7 +314,7 @@ def _keys(project: Project, archives: Iterable[AptArchive], name: str) -> bytes:
 def _tell_of_two(
     packages: Iterable[Package], universe: Universe, signed: Iterable[SignedIndex], progress: Progress
 ) -> None:
-    """Say of the packages that both the distribution and a further archive have which one is taken, and why."""
+    """Say of the packages that both the distribution and a further archive have which is taken, and why."""
     further = {index.wanted.archive for index in signed if index.wanted.further}
     for package in packages if further else ():
         known = universe.versions(package.name)
