@@ -213,6 +213,7 @@ def test_the_changes_of_a_lock_are_a_document_too(small_project, tools):
     assert work.run("lock").code == 0
     work.site.add_wheel("beta", tools.wheel_of("beta", "1.1"), "1.1")
     ended = work.run("lock", "--upgrade", "--json")
+    assert "linux/amd64: Python 3.13.5, glibc 2.41, 4 OS packages, 3 wheels\n" in ended.stderr
     assert json.loads(ended.stdout)["changes"] == [
         {
             "kind": "moved",
