@@ -16,6 +16,7 @@ from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
     from envfreeze.locking.imports.model import ImportedLock
+    from envfreeze.locking.model import Target
     from envfreeze.project.model import Project
     from envfreeze.verbs.lock import LockOutcome
 
@@ -159,6 +160,9 @@ def _source(root: Path, given: str | None) -> str | None:
 def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None:
     for line in told(outcome.changes, limit=limit):
         console.note(line)
+    if outcome.written:
+        for target in outcome.lock.targets:
+            console.note(_summary(target))
     removed = [path for path in outcome.written if not path.exists()]
     written = [path for path in outcome.written if path not in removed]
     for path in written:
@@ -200,6 +204,13 @@ def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> Non
             "notes": list(outcome.notes),
         },
     )
+
+
+def _summary(target: Target) -> str:
+    sides = [(len(target.base.packages), "OS package"), (len(target.conda), "conda package")]
+    sides.append((len(target.wheels), "wheel"))
+    counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
+    return ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
 
 
 def _check(project: Project, console: Console, *, seal: bool, offline: bool, workers: int | None) -> None:

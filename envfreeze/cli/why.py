@@ -47,7 +47,7 @@ def why(
 
 
 def _lines(one: Reasons, arrow: str, limit: int) -> list[str]:
-    if not any(one.graph.nodes[chain[0]].requested for chain in itertools.islice(one.chains, 1)):
+    if not one.chains.asked:
         return ["nothing that is asked for by name is known to need it"]
     lines = []
     for chain in itertools.islice(one.chains, limit):

@@ -145,6 +145,11 @@ class Chains:
     _distance: Mapping[Key, int] = field(repr=False)
     _first: Collection[Key] = field(repr=False)
 
+    @property
+    def asked(self) -> bool:
+        """Whether something that was asked for by name is among what leads to the package."""
+        return any(self._graph.nodes[key].requested for key in self._distance)
+
     def __iter__(self) -> Iterator[tuple[Key, ...]]:
         """Give the chains, from a root to the package: the shortest first, then in order of their names."""
         roots = [key for key in self._graph.roots if key in self._distance]

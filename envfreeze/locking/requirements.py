@@ -45,13 +45,16 @@ def requested(project: Project) -> frozenset[str]:
 def named_in(project: Project) -> Mapping[str, tuple[str, ...]]:
     """Say where the project names each package of `requested`: the files, in pip's order.
 
-    What pyproject.toml asks for, extras and groups included, counts as named there.
+    What pyproject.toml asks for, extras and groups included, counts as named there; where there is none it is
+    the pip section of an environment file.
     """
     found: dict[str, list[str]] = {}
-    lines = [(_PYPROJECT, line) for line in project.pip.dependencies]
-    for place, line in (*lines, *_lines_with_places(project)):
-        if (name := _name(line)) is not None and place not in found.setdefault(name, []):
-            found[name].append(place)
+    environment = next((name for name in project.inputs if name.endswith((".yml", ".yaml"))), _PYPROJECT)
+    place = _PYPROJECT if (project.root / _PYPROJECT).is_file() else environment
+    lines = [(place, line) for line in project.pip.dependencies]
+    for where, line in (*lines, *_lines_with_places(project)):
+        if (name := _name(line)) is not None and where not in found.setdefault(name, []):
+            found[name].append(where)
     return {name: tuple(places) for name, places in found.items()}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import EnvfreezeError, UsageError
-from envfreeze.locking import files, graph, origins
+from envfreeze.locking import askers, files, graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ def tree(
                 platform=target.platform,
                 graph=whole,
                 roots=tuple(key for key in roots if side in (None, key.side)),
-                asked_by=origins.of_target(target, project),
+                asked_by=askers.of_target(target, project),
             )
         )
     if package is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.locking import graph, origins
+from envfreeze.locking import askers, graph
 from envfreeze.verbs.tree import tree
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def why(
     found = []
     for one in tree(root, package, side=side, platform=platform):
         # What the base brings along by itself explains less than what the project asks for.
-        own = {key for key, places in one.asked_by.items() if key.side != "os" or origins.IMAGE in places}
+        own = {key for key, places in one.asked_by.items() if key.side != "os" or askers.IMAGE in places}
         found += [
             Reasons(one.platform, key, one.graph, graph.chains(one.graph, key, own), one.asked_by)
             for key in one.roots

@@ -505,11 +505,15 @@ def odd(twice: Twice, tmp_path: Path, request: pytest.FixtureRequest) -> Twice:
     index = AptIndex("Odd Archive", "trixie", ("main",), "2026-09-12T07:55:41Z", Digest.of(b"index"))
     base = AptBase(
         reference="apt:debian/trixie",
-        archives=(Archive("Odd Archive", (tmp_path.as_uri(), "https://example.org/a/20260912T000000Z")),),
+        archives=(
+            Archive("Odd Archive", (tmp_path.as_uri(), "https://example.org/a/20260912T000000Z")),
+            Archive("vendor.example.org/CUDA", ("https://vendor.example.org/CUDA",), b"\x99key"),
+        ),
         indexes=(
             index,
             replace(index, suite="trixie-updates"),
             replace(index, suite="trixie-more", components=("main", "contrib")),
+            replace(index, archive="vendor.example.org/CUDA", suite="/", components=()),
         ),
         packages=debs(tmp_path, replaced_link=getattr(request, "param", False)),
     )

@@ -79,6 +79,13 @@ def test_every_shortest_chain_from_every_root_is_given_the_shortest_first() -> N
     assert graph.chains(found, Key("pip", "d")).count == 5
 
 
+def test_it_is_known_whether_anything_asked_for_leads_there() -> None:
+    found = of({"a": ["b"], "b": ["d"], "lonely": ["d", "e"], "d": [], "e": []}, "a")
+    assert chains(found, "d") == ["lonely d", "a b d"]
+    assert graph.chains(found, Key("pip", "d")).asked
+    assert not graph.chains(found, Key("pip", "e")).asked
+
+
 def test_a_way_that_is_longer_than_another_from_the_same_root_is_left_out() -> None:
     found = of({"a": ["b", "d"], "b": ["d"], "d": []}, "a")
     assert chains(found, "d") == ["a d"]

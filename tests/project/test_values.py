@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from envfreeze.oci.platform import Platform
+
 
 def message(configured, text):
     error = configured(text).refused()
@@ -148,7 +150,8 @@ def test_a_wrong_type_is_told_with_an_example(configured, text, expected, hint):
         ("env = { 'A=B' = '' }", "must be named by letters"),
         ("env = { '' = '' }", "must be named by letters"),
         ('env = { A = "\\u0000" }', "text without NUL"),
-        ("packages = ['git=1:2.47']", "the lock pins the version"),
+        ("packages = ['git=']", "the lock pins the version"),
+        ("packages = ['git=-1']", "`name=version` takes that very one"),
         ("packages = ['libc6:arm64']", "plain name"),
         ("packages = ['Git']", "the name of a Debian package"),
         ("packages = ['x']", "the name of a Debian package"),
@@ -291,15 +294,47 @@ def test_an_apt_archive_needs_url_suite_and_key(configured, missing):
     assert said == f"envfreeze.toml: apt[0].{missing} is missing"
 
 
-@pytest.mark.parametrize("suite", ["stable/updates", "noble", "./"])
+def archive_with(configured, **keys):
+    lines = {"url": "https://example.org/", "suite": "noble", "key": "requirements.txt"} | keys
+    return configured("[[apt]]\n" + "".join(f"{key} = {value!r}\n" for key, value in lines.items()))
+
+
+@pytest.mark.parametrize("suite", ["stable/updates", "noble", "./", "/", "debian12/", "./a/b/"])
 def test_the_suite_of_an_archive(configured, suite):
-    folder = configured(
-        f"[[apt]]\nurl = 'https://example.org/'\nsuite = '{suite}'\nkey = 'requirements.txt'\n"
-    )
-    if suite == "./":
-        assert "the name of a suite" in folder.refused().message
-    else:
-        assert folder.load().apt[0].suite == suite
+    (archive,) = archive_with(configured, suite=suite).load().apt
+    assert archive.suite == suite
+    assert archive.components == (() if suite.endswith("/") else ("main",))
+
+
+@pytest.mark.parametrize("suite", ["", ".", "..", "../", "a/../", "/a", "a//", "a b"])
+def test_what_is_no_suite(configured, suite):
+    assert "the name of a suite" in archive_with(configured, suite=suite).refused().message
+
+
+def test_a_flat_archive_has_no_components(configured):
+    error = archive_with(configured, suite="/", components=["main"]).refused()
+    assert "apt[0].components must not be there" in error.message
+
+
+def test_an_archive_may_be_for_some_platforms(configured):
+    (archive,) = archive_with(configured, platform="linux/arm64").load().apt
+    assert archive.serves(Platform("linux", "arm64"))
+    assert not archive.serves(Platform("linux", "amd64"))
+    (archive,) = archive_with(configured).load().apt
+    assert archive.serves(Platform("linux", "amd64"))
+    assert "linux/amd64" in str(archive_with(configured, platform="linux/mips").refused().message)
+
+
+def test_an_archive_s_credentials_come_from_the_environment_and_into_no_input(configured, monkeypatch):
+    monkeypatch.setenv("APT_USER", "ada")
+    monkeypatch.setenv("APT_PASSWORD", "s3cret")
+    folder = archive_with(configured, url="https://${APT_USER}:${APT_PASSWORD}@example.org/apt")
+    project = folder.load()
+    assert project.apt[0].url == "https://ada:s3cret@example.org/apt"
+    assert not any(b"s3cret" in content for content in project.inputs.values())
+    monkeypatch.delenv("APT_PASSWORD")
+    error = folder.refused()
+    assert "needs the environment variable APT_PASSWORD" in error.message
 
 
 def test_a_missing_key_file(configured):

@@ -7,6 +7,7 @@ server that can be told to misbehave. The command line runs as a process of its 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -33,6 +34,7 @@ from urllib.parse import unquote
 
 import pysequoia
 import pytest
+import zstandard
 
 from envfreeze.digest import Digest
 from envfreeze.layers.plan import plan
@@ -157,18 +159,23 @@ def deb_of(
     *,
     architecture: str = "amd64",
     depends: str = "",
+    packing: str = "xz",
 ) -> tuple[bytes, str]:
-    """Make a .deb; a content that is text is a symbolic link's target. Gives the file and its stanza."""
+    """Make a .deb; a content that is text is a symbolic link's target. Gives the file and its stanza.
+
+    `packing` is `xz`, as Debian packs, or `zst`, as Ubuntu does.
+    """
     stanza = f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n"
     stanza += f"Maintainer: Tests <tests@example.org>\nPriority: required\nDescription: {name}\n"
     stanza += f"Depends: {depends}\n" if depends else ""
     control = _tar({"./control": stanza.encode()})
     data = _tar(contents)
-    members = {
-        "debian-binary": b"2.0\n",
-        "control.tar": control,
-        "data.tar.xz": lzma.compress(data, preset=0),
-    }
+    members = {"debian-binary": b"2.0\n", "control.tar": control}
+    if packing == "zst":
+        members |= {"control.tar.zst": zstandard.compress(members.pop("control.tar"))}
+        members["data.tar.zst"] = zstandard.compress(data)
+    else:
+        members["data.tar.xz"] = lzma.compress(data, preset=0)
     out = b"!<arch>\n"
     for path, content in members.items():
         out += f"{path:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
@@ -694,3 +701,22 @@ def refused() -> Callable[..., str]:
         return ended.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def contents_of() -> Callable[[Path], dict[str, bytes]]:
+    """Read every file of every layer of an OCI archive."""
+
+    def read(path: Path) -> dict[str, bytes]:
+        found = {}
+        with tarfile.open(path) as outer:
+            for blob in outer:
+                content = outer.extractfile(blob)
+                if content is None or content.read(2) != b"\x1f\x8b":
+                    continue
+                content.seek(0)
+                with gzip.open(content) as inflated, tarfile.open(fileobj=inflated, mode="r|") as layer:
+                    found |= {one.name: layer.extractfile(one).read() for one in layer if one.isfile()}
+        return found
+
+    return read

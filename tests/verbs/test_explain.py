@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import shutil
+import subprocess
+import sys
+import textwrap
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from envfreeze.locking import files as lock_files
+from envfreeze.project.validation import Written, check
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/explain-a-lock.md"
 
 
 @pytest.fixture
@@ -202,6 +213,7 @@ def test_the_changes_of_a_lock_are_a_document_too(small_project, tools):
     assert work.run("lock").code == 0
     work.site.add_wheel("beta", tools.wheel_of("beta", "1.1"), "1.1")
     ended = work.run("lock", "--upgrade", "--json")
+    assert "linux/amd64: Python 3.13.5, glibc 2.41, 4 OS packages, 3 wheels\n" in ended.stderr
     assert json.loads(ended.stdout)["changes"] == [
         {
             "kind": "moved",
@@ -214,3 +226,71 @@ def test_the_changes_of_a_lock_are_a_document_too(small_project, tools):
             "direct": False,
         }
     ]
+
+
+# -------------------------------------------------------------------------------------------- how it looks
+
+
+def test_a_terminal_that_can_gets_lines_and_arrows(locked):
+    shown = on_a_terminal(locked, "tree", "alpha", PYTHONIOENCODING="utf-8")
+    assert "└─ beta 1.0" in shown
+    assert "requirements.txt → alpha 1.0 → beta 1.0" in on_a_terminal(
+        locked, "why", "beta", PYTHONIOENCODING="utf-8"
+    )
+    assert "`-- beta 1.0" in on_a_terminal(locked, "tree", "alpha", PYTHONIOENCODING="ascii")
+
+
+def on_a_terminal(work, *words, **environment):
+    """Run a command with its stdout on a terminal; what that shows."""
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "envfreeze", *words],
+            cwd=work.root,
+            env=os.environ | {"PYTHONPYCACHEPREFIX": str(work.bytecode)} | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return os.read(ours, 1 << 16).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+# ------------------------------------------------------------------------------------------ the how-to page
+
+
+def test_the_commands_of_the_page_do_what_it_says(locked, tmp_path):
+    page = PAGE.read_text()
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "envfreeze"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m envfreeze "$@"\n')
+    command.chmod(0o755)
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail"],
+        cwd=locked.root,
+        env=os.environ
+        | {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPYCACHEPREFIX": str(locked.bytecode)},
+        input="\n".join(blocks),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (shown,) = re.findall(r"^    beta 1\.0 \(pip.*\n(?:    .*\n)+", page, re.MULTILINE)
+    assert textwrap.dedent(shown) in done.stdout
+    assert "linux/amd64 alpha 1.0 requirements.txt\n" in done.stdout
+    assert "os (linux/amd64)\nlibc6 2.41-12" in done.stdout
+
+
+def test_the_configurations_of_the_page_on_archives_are_valid():
+    page = PAGE.with_name("apt-archives.md").read_text()
+    examples = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 4
+    for example in examples:
+        check(Written("envfreeze.toml", "", tomllib.loads(example)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from envfreeze.store.download import Download, fetch
 
@@ -111,8 +112,13 @@ def _deb_downloads(base: AptBase, debs: Iterable[Deb], authenticate: Callable[[s
             name=deb.filename.rpartition("/")[2],
             digest=deb.digest,
             size=deb.size,
-            urls=tuple(authenticate(f"{root.rstrip('/')}/{deb.filename}") for root in roots[deb.archive]),
+            urls=tuple(authenticate(_url(root, deb)) for root in roots[deb.archive]),
             advice=_FURTHER_GONE.format(deb) if deb.archive in further else _GONE.format(deb),
         )
         for deb in debs
     ]
+
+
+def _url(root: str, deb: Deb) -> str:
+    # A `%` in a file's name is one (`x_1%3a2_amd64.deb`), and is written as such in a URL.
+    return f"{root.rstrip('/')}/{quote(deb.filename, safe='/+~:@,=!$&()*;')}"

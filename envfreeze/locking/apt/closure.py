@@ -8,7 +8,8 @@ of the set of requests and of the indexes, whatever order either comes in:
 3. A dependency that only one package can satisfy is settled before any that leaves a choice, so that no
    choice is made which a later need would have made for us.
 4. Of several alternatives the first that can be had is taken; of several providers of a virtual package,
-   the real package of that name, then the one of the highest priority, then the first by name. One that
+   the real package of that name, then the distribution's, then the one of the highest priority, then the
+   first by name. One that
    conflicts with something chosen is passed over while another can be had.
 5. A dependency that no candidate's version satisfies, and a further archive's does, pins that version, and
    everything is chosen again.

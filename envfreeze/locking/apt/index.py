@@ -208,6 +208,7 @@ class Universe:
         self.architecture = architecture
         self.pins: Mapping[str, str] = pins or {}
         self._files = files
+        self._further = frozenset(file.archive for file in files if file.further)
         self._candidates: dict[str, Package | None] = {}
         self._providers: dict[str, tuple[Package, ...]] = {}
 
@@ -246,7 +247,7 @@ class Universe:
         return Universe(self._files, self.architecture, {**self.pins, name: version})
 
     def providers(self, name: str) -> tuple[Package, ...]:
-        """Return the candidates that provide a virtual package: by priority, then by name."""
+        """Return the candidates that provide a virtual package: the distribution's, by priority, by name."""
         if name not in self._providers:
             found = {
                 package.name: package
@@ -255,7 +256,9 @@ class Universe:
                 if (package := self.candidate(provider)) is not None
                 and any(provision.name == name for provision in package.provides)
             }
-            self._providers[name] = tuple(sorted(found.values(), key=lambda one: (one.rank, one.name)))
+            self._providers[name] = tuple(
+                sorted(found.values(), key=lambda one: (one.archive in self._further, one.rank, one.name))
+            )
         return self._providers[name]
 
 

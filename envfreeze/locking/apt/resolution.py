@@ -100,7 +100,7 @@ def resolve(
     files = indexes.read(signed, platform.debian_architecture, session)
     universe = Universe(files, platform.debian_architecture, _pins(project))
     packages = closure.close(universe, requested, suite=suite.reference)
-    _tell_of_newer(packages, universe, signed, progress)
+    _tell_of_two(packages, universe, signed, progress)
     chosen = {package.name: package for package in packages}
     version = python_version(chosen[f"python{suite.python}"].version) if python else None
     if version is not None:
@@ -278,10 +278,17 @@ def _wanted(
         )
         for index in suite.indexes_for(platform.debian_architecture)
     ]
+    own = {index.archive.name for index in suite.indexes}
     for further in project.apt:
         if not further.serves(platform):
             continue
         name = _archive_name(further.url)
+        if name in own:
+            raise UsageError(
+                f"[[apt]] url: {mirrors.further_place(further.url).name} would be named {name} in the lock, "
+                f"as an archive of {suite.reference} is",
+                hint="another mirror of the distribution is [image] mirror; else move it to another path",
+            )
         wanted.append(
             indexes.Wanted(
                 archive=name,
@@ -317,22 +324,26 @@ def _keys(project: Project, archives: Iterable[AptArchive], name: str) -> bytes:
     return b"".join(dict.fromkeys(keyring.binary(_key(project, one), where=one.key) for one in own))
 
 
-def _tell_of_newer(
+def _tell_of_two(
     packages: Iterable[Package], universe: Universe, signed: Iterable[SignedIndex], progress: Progress
 ) -> None:
-    """Say which packages of the distribution a further archive has in a newer version, which is not taken."""
+    """Say of the packages that both the distribution and a further archive have which is taken, and why."""
     further = {index.wanted.archive for index in signed if index.wanted.further}
-    if not further:
-        return
-    for package in packages:
-        if package.archive in further:
-            continue
-        for version, archive in universe.versions(package.name, further=True)[:1]:
-            if sort_key(version) > sort_key(package.version):
-                progress.note(
-                    f"{package.name} {package.version} is the distribution's; {archive} has {version}: "
-                    f'packages = ["{package.name}={version}"] takes that'
-                )
+    for package in packages if further else ():
+        known = universe.versions(package.name)
+        own = next((version for version, archive in known if archive not in further), None)
+        other = next((one for one in known if one[1] in further), None)
+        if package.archive in further and own is not None:
+            progress.note(
+                f"{package.name} {package.version} is taken from {package.archive}, since it is named or "
+                f"needed; the distribution has {own}"
+            )
+        elif own is not None and other is not None and sort_key(other[0]) > sort_key(package.version):
+            version, archive = other
+            progress.note(
+                f"{package.name} {package.version} is the distribution's; {archive} has {version}: "
+                f'packages = ["{package.name}={version}"] takes that'
+            )
 
 
 def _archive_name(url: str) -> str:

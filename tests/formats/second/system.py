@@ -248,6 +248,7 @@ class System:
         if "apt" not in self.packages:
             return
         locations = {archive["name"]: archive["locations"] for archive in self.target["base"]["archives"]}
+        keys = {one["name"]: one["key"] for one in self.target["base"]["archives"] if "key" in one}
         suites: dict[str, dict[tuple[str, ...], list[str]]] = {}
         for index in self.target["base"]["indexes"]:
             lists = suites.setdefault(index["archive"], {})
@@ -255,16 +256,20 @@ class System:
         for archive, lists in suites.items():
             location = locations[archive][-1]
             rings = [f"usr/share/keyrings/{ring}" for ring in KEYRINGS.get(archive.partition("-")[0], ())]
+            name = re.sub(r"[^a-z0-9.-]", "-", archive.lower())
             signed = [f"Signed-By: /{ring}\n" for ring in rings if ring in self.owners][:1]
+            if archive in keys:
+                signed = [f"Signed-By: /etc/apt/keyrings/{name}.gpg\n"]
+                self.add(f"etc/apt/keyrings/{name}.gpg", file(base64.b64decode(keys[archive])))
             dated = re.search(r"/\d{8}T\d{6}Z(/|$)", location)
             text = "\n".join(
                 f"Types: deb\nURIs: {location}\n"
-                f"Suites: {' '.join(names)}\nComponents: {' '.join(components)}\n"
+                f"Suites: {' '.join(names)}\n"
+                + (f"Components: {' '.join(components)}\n" if components else "")
                 + "".join(signed)
                 + ("Check-Valid-Until: no\n" if dated else "")
                 for components, names in lists.items()
             )
-            name = re.sub(r"[^a-z0-9.-]", "-", archive.lower())
             self.add(f"etc/apt/sources.list.d/{name}.sources", file(text.encode()))
         passwd = self.entries.get("etc/passwd")
         uid = 42 if passwd and b"\n_apt:" in bytes(passwd.content.data) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import lzma
 import threading
@@ -159,6 +160,41 @@ class AptArchive:
         text = "".join(f"{name}: {value}\n" for name, value in release.items())
         text += f"SHA256:\n {digest} {len(packed)} {path}\n"
         (root / "InRelease").write_bytes(sign(text, key or self.key))
+        return root
+
+    def publish_flat(
+        self,
+        stanzas: str,
+        *,
+        at: str = "flat",
+        folder: str = "",
+        keys: tuple[pysequoia.Tsk, ...] = (),
+        detached: bool = False,
+        armour: bool = True,
+        date: datetime = DATE,
+        by_hash: bool = False,
+    ) -> Path:
+        """Write an archive without `dists/`, components and a suite's name; the folder of its index."""
+        root = self.folder / at / folder
+        root.mkdir(parents=True, exist_ok=True)
+        packed = gzip.compress(complete(stanzas).replace("Filename: pool/", "Filename: ./").encode())
+        digest = hashlib.sha256(packed).hexdigest()
+        place = root / "by-hash" / "SHA256" / digest if by_hash else root / "Packages.gz"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(packed)
+        text = f"Origin: Vendor\nDate: {format_datetime(date.astimezone(UTC))}\n"
+        text += "Acquire-By-Hash: yes\n" if by_hash else ""
+        text += f"SHA256:\n {digest} {len(packed)} ./Packages.gz\n"
+        signers = keys or (self.key,)
+        if not detached:
+            (root / "InRelease").write_bytes(sign(text, signers[0]))
+            return root
+        (root / "Release").write_text(text)
+        made = [
+            pysequoia.sign(one.signer(), text.encode(), mode=pysequoia.SignatureMode.DETACHED, armor=armour)
+            for one in signers
+        ]
+        (root / "Release.gpg").write_bytes(b"".join(made))
         return root
 
 
