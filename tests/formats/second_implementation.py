@@ -201,6 +201,11 @@ def images(project: Path, blobs: Path) -> dict[str, Any]:
     }
 
 
+def blob_of(blobs: Path, digest: str) -> Path:
+    hexadecimal = digest.removeprefix("sha256:")
+    return blobs / hexadecimal[:2] / hexadecimal
+
+
 def image(
     project: Path, blobs: Path, settings: Mapping[str, Any], target: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -208,13 +213,9 @@ def image(
     pylock = tomllib.loads((project / target["pylock"]["file"]).read_text())
     minor = target["python"].rpartition(".")[0]
 
-    def blob(digest: str) -> Path:
-        hexadecimal = digest.removeprefix("sha256:")
-        return blobs / hexadecimal[:2] / hexadecimal
-
     locked = {package["name"]: package for package in target["base"]["packages"]}
     debs = {
-        name: read_deb(blob(package["digest"]), name, requested=package.get("requested", False))
+        name: read_deb(blob_of(blobs, package["digest"]), name, requested=package.get("requested", False))
         for name, package in locked.items()
     }
     files = {
@@ -244,10 +245,10 @@ def image(
             entries = System(debs.values(), target).entries
         elif layer.kind == "conda":
             for name in layer.packages:
-                add_over(entries, Conda(blob(conda[name]["sha256"]), conda[name], minor).entries)
+                add_over(entries, Conda(blob_of(blobs, conda[name]["sha256"]), conda[name], minor).entries)
         elif layer.kind == "wheels":
             for name in layer.packages:
-                wheel = Wheel(blob(files[name]["hashes"]["sha256"]), minor, prefix)
+                wheel = Wheel(blob_of(blobs, files[name]["hashes"]["sha256"]), minor, prefix)
                 infos[name] = wheel.info
                 add_over(entries, wheel.entries)
         else:
