@@ -204,7 +204,10 @@ def package(
 def row(path: str, item: Item, paths: Mapping[str, Item]) -> dict[str, Any]:
     """A path's row in paths.json, as conda-build writes it."""
     kind = "softlink" if item.symlink is not None else "directory" if item.directory else "hardlink"
-    content = paths[item.hardlink].content if item.hardlink is not None else item.content
+    linked = item
+    while linked.hardlink is not None:
+        linked = paths[linked.hardlink]
+    content = linked.content
     stated: dict[str, Any] = {"_path": path, "path_type": kind}
     if kind != "directory":
         stated |= {"sha256": hashlib.sha256(content).hexdigest(), "size_in_bytes": len(content)}

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from second.conda import Conda
+from second.conda import history as history_of
 from second.deb import read_deb
 from second.layer import DIRECTORY, Entry, Layer, directory, file, symlink, write_layer
 from second.system import System
@@ -53,60 +55,111 @@ class Planned:
     packages: tuple[str, ...]
 
 
-def plan(debs: Mapping[str, int], wheels: Mapping[str, int | None]) -> list[Planned]:
+def plan(
+    debs: Mapping[str, int], conda: Mapping[str, int | None], wheels: Mapping[str, int | None]
+) -> list[Planned]:
     """Share out packages, given with their sizes, over layers."""
+    # A name of digits alone would be that of a bucket.
+    conda = {name: None if name.isdigit() else size for name, size in conda.items()}
+    from_conda = list(planned("conda", "conda", conda, own=24, buckets=8))
+    own = sum(size is not None and size >= 8_388_608 for size in conda.values())
     return [
-        *planned("deb", debs, own=24, buckets=8),
+        *planned("debs", "deb", debs, own=24, buckets=8),
         Planned("system", "system", ()),
-        *planned("wheel", wheels, own=48, buckets=16),
+        *from_conda,
+        *planned("wheels", "wheel", wheels, own=48 - min(own, 24), buckets=16),
         Planned("environment", "environment", ()),
     ]
 
 
-def planned(kind: str, sizes: Mapping[str, int | None], *, own: int, buckets: int) -> Iterator[Planned]:
+def planned(
+    kind: str, one: str, sizes: Mapping[str, int | None], *, own: int, buckets: int
+) -> Iterator[Planned]:
     large = [name for name, size in sizes.items() if size is not None and size >= 8_388_608]
     large = sorted(sorted(large, key=lambda name: (-(sizes[name] or 0), name))[:own])
     for name in large:
-        yield Planned(f"{kind}-{name}", f"{kind}s", (name,))
+        yield Planned(f"{one}-{name}", kind, (name,))
     shares: dict[int, list[str]] = {}
     for name in sorted(sizes.keys() - set(large)):
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         shares.setdefault(number % buckets, []).append(name)
     for number, names in sorted(shares.items()):
-        yield Planned(f"{kind}s-{number:02}", f"{kind}s", tuple(names))
+        yield Planned(f"{kind}-{number:02}", kind, tuple(names))
 
 
 def environment(
-    python: str, infos: Mapping[str, str], requested: Sequence[str], urls: Mapping[str, dict[str, Any]]
+    prefix: str,
+    python: str,
+    infos: Mapping[str, str],
+    pylock: Mapping[str, Any],
+    conda: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Entry]:
     """Give the environment layer.
 
     Args:
+        prefix: `opt/venv` or `opt/conda`.
         python: exact version.
         infos: name of each wheel's `.dist-info` folder, by package.
-        requested: packages that the project names.
-        urls: the `archive` of the packages that it names by URL.
+        pylock: the file: what the project names, by itself and by URL.
+        conda: what is locked of each conda package.
 
     """
     minor = python.rpartition(".")[0]
-    site = f"opt/venv/lib/python{minor}/site-packages"
+    site = f"{prefix}/lib/python{minor}/site-packages"
     settings = (
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n"
         f"executable = /usr/bin/python{minor}\n"
     )
-    entries = {
-        "opt/venv/pyvenv.cfg": file(settings.encode()),
-        "opt/venv/bin/python": symlink(f"/usr/bin/python{minor}"),
-        "opt/venv/bin/python3": symlink("python"),
-        f"opt/venv/bin/python{minor}": symlink("python"),
-        site: directory(),
-    }
-    for name in requested:
+    entries = {site: directory()}
+    if prefix == "opt/venv":
+        entries |= {
+            "opt/venv/pyvenv.cfg": file(settings.encode()),
+            "opt/venv/bin/python": symlink(f"/usr/bin/python{minor}"),
+            "opt/venv/bin/python3": symlink("python"),
+            f"opt/venv/bin/python{minor}": symlink("python"),
+        }
+    for name in pylock["tool"]["envfreeze"]["requested"]:
         entries[f"{site}/{infos[name]}/REQUESTED"] = file()
-    for name, archive in urls.items():
-        direct = {"archive_info": {"hashes": {"sha256": archive["hashes"]["sha256"]}}, "url": archive["url"]}
-        entries[f"{site}/{infos[name]}/direct_url.json"] = file(canonical(direct))
+    for package in pylock["packages"]:
+        archive = package.get("archive", {})
+        if archive.get("url", "").startswith("http"):
+            hashes = {"sha256": archive["hashes"]["sha256"]}
+            direct = {"archive_info": {"hashes": hashes}, "url": archive["url"]}
+            entries[f"{site}/{infos[package['name']]}/direct_url.json"] = file(canonical(direct))
+    if conda:
+        entries["opt/conda/conda-meta/history"] = file(history_of(conda.values()))
     return entries
+
+
+def locked_conda(project: Path, target: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the lock files say of each conda package of a target, by name."""
+    if "conda" not in target:
+        return {}
+    import yaml
+
+    subdir = {"linux/amd64": "linux-64", "linux/arm64": "linux-aarch64"}[target["platform"]]
+    document = yaml.safe_load((project / "conda-lock.yml").read_text())
+    named = {
+        entry["name"]: entry
+        for entry in document["package"]
+        if entry["manager"] == "conda" and entry["platform"] == subdir
+    }
+    found = {}
+    for row in target["conda"]:
+        url = named[row["name"]]["url"]
+        channel, folder, filename = url.rsplit("/", 2)
+        found[row["name"]] = {
+            "constrains": [],
+            "requested": False,
+            **row,
+            "build_number": row["build-number"],
+            "channel": channel,
+            "subdir": folder,
+            "filename": filename,
+            "url": url,
+            **named[row["name"]]["hash"],
+        }
+    return found
 
 
 def project_files(root: Path, included: Sequence[str], workdir: str) -> dict[str, Entry]:
@@ -148,6 +201,11 @@ def images(project: Path, blobs: Path) -> dict[str, Any]:
     }
 
 
+def blob_of(blobs: Path, digest: str) -> Path:
+    hexadecimal = digest.removeprefix("sha256:")
+    return blobs / hexadecimal[:2] / hexadecimal
+
+
 def image(
     project: Path, blobs: Path, settings: Mapping[str, Any], target: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -155,52 +213,54 @@ def image(
     pylock = tomllib.loads((project / target["pylock"]["file"]).read_text())
     minor = target["python"].rpartition(".")[0]
 
-    def blob(digest: str) -> Path:
-        hexadecimal = digest.removeprefix("sha256:")
-        return blobs / hexadecimal[:2] / hexadecimal
-
     locked = {package["name"]: package for package in target["base"]["packages"]}
     debs = {
-        name: read_deb(blob(package["digest"]), name, requested=package.get("requested", False))
+        name: read_deb(blob_of(blobs, package["digest"]), name, requested=package.get("requested", False))
         for name, package in locked.items()
     }
     files = {
         package["name"]: package.get("archive") or package["wheels"][0] for package in pylock["packages"]
     }
     infos: dict[str, str] = {}
-    versions = {name: package["version"] for name, package in locked.items()}
-    versions |= {package["name"]: package["version"] for package in pylock["packages"]}
+    conda = locked_conda(project, target)
+    prefix = "opt/conda" if "python" in conda else "opt/venv"
+    versions = {
+        "debs": {name: package["version"] for name, package in locked.items()},
+        "conda": {name: package["version"] for name, package in conda.items()},
+        "wheels": {package["name"]: package["version"] for package in pylock["packages"]},
+    }
     layers = []
     history = []
     sizes = {name: package["size"] for name, package in locked.items()}
-    for layer in plan(sizes, {name: wheel.get("size") for name, wheel in files.items()}):
+    for layer in plan(
+        sizes,
+        {name: package.get("size") for name, package in conda.items()},
+        {name: wheel.get("size") for name, wheel in files.items()},
+    ):
         entries: dict[str, Entry] = {}
         if layer.kind == "debs":
             for name in layer.packages:
                 add_over(entries, debs[name].entries)
         elif layer.kind == "system":
             entries = System(debs.values(), target).entries
+        elif layer.kind == "conda":
+            for name in layer.packages:
+                add_over(entries, Conda(blob_of(blobs, conda[name]["sha256"]), conda[name], minor).entries)
         elif layer.kind == "wheels":
             for name in layer.packages:
-                wheel = Wheel(blob(files[name]["hashes"]["sha256"]), minor)
+                wheel = Wheel(blob_of(blobs, files[name]["hashes"]["sha256"]), minor, prefix)
                 infos[name] = wheel.info
                 add_over(entries, wheel.entries)
         else:
-            urls = {
-                p["name"]: p["archive"]
-                for p in pylock["packages"]
-                if p.get("archive", {}).get("url", "").startswith("http")
-            }
-            requested = pylock["tool"]["envfreeze"]["requested"]
-            entries = environment(target["python"], infos, requested, urls)
+            entries = environment(prefix, target["python"], infos, pylock, conda)
         layers.append(write_layer(layer.name, entries))
-        packages = ", ".join(f"{name} {versions[name]}" for name in layer.packages)
+        packages = ", ".join(f"{name} {versions[layer.kind][name]}" for name in layer.packages)
         history.append(f"{layer.name}: {packages}" if packages else layer.name)
     if settings["include"]:
         entries = project_files(project, settings["include"], settings["workdir"])
         layers.append(write_layer("project", entries))
         history.append(f"project: {len(entries) - 1} files")
-    config = image_config(settings, target, layers, history)
+    config = image_config(settings, target, layers, history, prefix)
     manifest = canonical(
         {
             "schemaVersion": 2,
@@ -236,11 +296,18 @@ def descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
 
 
 def image_config(
-    wanted: Mapping[str, Any], target: Mapping[str, Any], layers: Sequence[Layer], history: Sequence[str]
+    wanted: Mapping[str, Any],
+    target: Mapping[str, Any],
+    layers: Sequence[Layer],
+    history: Sequence[str],
+    prefix: str,
 ) -> bytes:
+    folders = f"/{prefix}/bin"
+    if "conda" in target and prefix == "opt/venv":
+        folders += ":/opt/conda/bin"
     env = {
-        "PATH": "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "VIRTUAL_ENV": "/opt/venv",
+        "PATH": f"{folders}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "CONDA_PREFIX" if prefix == "opt/conda" else "VIRTUAL_ENV": f"/{prefix}",
         "LANG": "C.UTF-8",
         **dict(sorted(wanted["env"].items())),
     }

@@ -419,6 +419,7 @@ def unpack(big: Path, need) -> Callable[[Image], Tree]:
                 file.seek(0)
                 command = ["tar", "--extract", "--gzip", "--numeric-owner", "--directory", str(root)]
                 subprocess.run(command, stdin=file, check=True)
+        (root / "dev").mkdir(exist_ok=True)
         for name, minor in (("null", 3), ("zero", 5), ("urandom", 9)):
             device = root / "dev" / name
             os.mknod(device, stat.S_IFCHR, os.makedev(1, minor))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envfreeze.engines.native import known, owners
+from envfreeze.engines.native import activation, known, owners
 from envfreeze.engines.native.accounts import check_user
 from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
 from envfreeze.engines.native.config import description, image_config
@@ -61,7 +61,7 @@ class Assembly:
         images: one per target, in the lock's order.
         built: layers that were made.
         reused: layers that were made before and taken from the cache.
-        notes: files of one package that another overwrites.
+        notes: files of one package that another overwrites, and what nobody does when the image starts.
 
     """
 
@@ -197,7 +197,8 @@ class _TargetAssembly:
         """Hold all layers against each other."""
         settled = {SYSTEM, *(deb.name for deb in self._target.base.packages)}
         clashes = [clash for key in self._keys.values() for clash in known.recall_clashes(self._cache, key)]
-        notes = (*owners.conflicts(self._paths(), settled), *clashes)
+        paths = self._paths()
+        notes = (*owners.conflicts(paths, settled), *clashes, *activation.notes(paths))
         known.remember_verdict(self._cache, self._keys, notes)
         return notes
 

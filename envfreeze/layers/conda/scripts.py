@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from envfreeze.layers.conda.archive import Packed
 
-_SCRIPT = re.compile(r"(?:bin|python-scripts)/\.[^/]+-(?:pre-link|post-link|pre-unlink|post-unlink)\.sh")
+_SCRIPT = re.compile(r"(?:bin|python-scripts)/\.[^/]+-(?:pre-link|post-link|pre-unlink)\.sh")
 _LONGEST = 256 << 20
 """Bytes of a file of `info/`: the paths.json of a million paths has as much."""
 

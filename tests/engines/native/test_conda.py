@@ -167,6 +167,17 @@ def test_where_conda_provides_python_its_prefix_is_the_environment(channel, buil
     assert history.count("+") == 3
 
 
+def test_what_activating_the_environment_would_do_is_said_once(channel, build):
+    packages = [channel.locked("zlib"), channel.locked("data")]
+    assembly, _ = build(lock_of(packages))
+    (note,) = assembly.notes
+    assert note.startswith("the conda environment is not activated in the image: what ")
+    assert "/opt/conda/etc/conda/activate.d/zlib.sh would set belongs into [image] env" in note
+    again, _ = build(lock_of(packages))
+    assert again.notes == assembly.notes
+    assert not build(lock_of([channel.locked("data")]))[0].notes
+
+
 def test_where_conda_provides_no_python_the_bases_venv_comes_first(channel, build, wheel):
     _, made = build(lock_of([channel.locked("zlib")], [wheel("alpha", {"alpha.py": b"x = 1\n"})]))
     assert environment(made) == {

@@ -18,21 +18,30 @@ if TYPE_CHECKING:
 
 
 class Wheel:
-    """A wheel's files as they lie in the image."""
+    """A wheel's files as they lie in the image.
 
-    def __init__(self, path: Path, python: str) -> None:
+    Args:
+        path: the wheel.
+        python: version of the environment's Python, as `3.13`.
+        prefix: the environment, `opt/venv` or `opt/conda`.
+
+    """
+
+    def __init__(self, path: Path, python: str, prefix: str) -> None:
+        self.prefix = prefix
+        self.interpreter = f"/{prefix}/bin/python" + (python if prefix == "opt/conda" else "")
         self.archive = zipfile.ZipFile(path)
         self.raw = path.read_bytes()
         members = [member for member in self.archive.infolist() if not member.filename.endswith("/")]
         infos = {member.filename.split("/")[0] for member in members}
         (self.info,) = (name for name in infos if name.endswith(".dist-info"))
-        self.site = f"opt/venv/lib/python{python}/site-packages"
+        self.site = f"{prefix}/lib/python{python}/site-packages"
         self.schemes = {
             "purelib": self.site,
             "platlib": self.site,
-            "scripts": "opt/venv/bin",
-            "data": "opt/venv",
-            "headers": f"opt/venv/include/site/python{python}/{self.info.split('-')[0]}",
+            "scripts": f"{prefix}/bin",
+            "data": prefix,
+            "headers": f"{prefix}/include/site/python{python}/{self.info.split('-')[0]}",
         }
         self.stated = self._stated()
         self.entries: dict[str, Entry] = {}
@@ -62,7 +71,7 @@ class Wheel:
         content = self.archive.read(member)
         if script and content.startswith(b"#!python"):
             _, _, rest = content.partition(b"\n")
-            self._made(path, b"#!/opt/venv/bin/python\n" + rest, 0o755)
+            self._made(path, f"#!{self.interpreter}\n".encode() + rest, 0o755)
             return
         mode = 0o755 if script or member.external_attr >> 16 & 0o111 else 0o644
         deflated = member.compress_type == zipfile.ZIP_DEFLATED
@@ -92,11 +101,11 @@ class Wheel:
                 module, _, attribute = value.partition("[")[0].partition(":")
                 module, attribute = module.strip(), attribute.strip()
                 text = (
-                    "#!/opt/venv/bin/python\nimport sys\n"
+                    f"#!{self.interpreter}\nimport sys\n"
                     f"from {module} import {attribute.split('.')[0]}\n"
                     f'if __name__ == "__main__":\n    sys.exit({attribute}())\n'
                 )
-                self._made(f"opt/venv/bin/{name}", text.encode(), 0o755)
+                self._made(f"{self.prefix}/bin/{name}", text.encode(), 0o755)
 
     def _record(self) -> None:
         own = f"{self.site}/{self.info}/RECORD"

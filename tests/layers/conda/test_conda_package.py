@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import io
 import json
 import tarfile
 
 import pytest
 import zstandard
+from conda_package_streaming.create import conda_builder
+from conda_package_streaming.extract import extract
 
 from envfreeze.digest import Digest
 from envfreeze.layers.conda import link_scripts
@@ -188,6 +191,35 @@ def test_a_member_of_several_streams_is_one(kit, opened):
     )
     content = kit.conda_of("demo-1.0-0", info, tar, members={"pkg-demo-1.0-0.tar.zst": split})
     assert opened(kit.Built("demo-1.0-0.conda", content, index))["a"][1] == b"a" * 3000
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_the_tests_make_is_a_package_to_the_reference_implementation(kit, place, tmp_path, legacy):
+    paths = {
+        "lib/a": kit.Item(b"a" * 5000),
+        "lib/b": kit.Item(symlink="a"),
+        "lib/c": kit.Item(hardlink="lib/a"),
+    }
+    extract(place(kit.package("demo", paths=paths, legacy=legacy)), tmp_path / "theirs")
+    assert (tmp_path / "theirs" / "lib" / "c").read_bytes() == b"a" * 5000
+    assert (tmp_path / "theirs" / "lib" / "b").readlink().name == "a"
+
+
+def test_what_the_reference_implementation_makes_is_opened(kit, opened, tmp_path):
+    paths = {"lib/a": kit.Item(b"a" * 5000)}
+    index = kit.package("demo").index
+    files = {
+        "lib/a": paths["lib/a"].content,
+        "info/index.json": json.dumps(dict(index)).encode(),
+        "info/paths.json": json.dumps({"paths": [kit.row("lib/a", paths["lib/a"], paths)]}).encode(),
+    }
+    with conda_builder("demo-1.0-0", tmp_path) as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    content = (tmp_path / "demo-1.0-0.conda").read_bytes()
+    assert opened(kit.Built("demo-1.0-0.conda", content, index))["lib/a"][1] == b"a" * 5000
 
 
 # ---------------------------------------------------------------------------------------- what it refuses
