@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envfreeze.errors import UsageError
@@ -104,6 +104,7 @@ def test_bytes_that_are_no_text():
         parse(b"\xff", "environment.yml")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

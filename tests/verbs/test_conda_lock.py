@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -261,3 +263,26 @@ def test_what_is_locked_says_no_password(mixed, channel, tmp_path):
     mixed.write("environment.yml", environment(channel, f"python={MINOR}"))
     ended = mixed.run("lock", "--upgrade", NETRC=str(netrc))
     assert ended.code == 0, ended.stderr
+
+
+def test_the_commands_of_the_how_to_page_work(mixed, channel):
+    page = (Path(__file__).parents[2] / "docs/how-to/conda.md").read_text()
+    blocks = re.findall(r"^```(\S+)(?: here)?\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (file, _) = (text for kind, text in blocks if kind == "yaml")
+    mixed.write("environment.yml", file.replace("conda-forge", channel.url).replace("3.12", MINOR))
+    mixed.write("requirements.txt", "")
+    suites = Path(__file__).with_name("with_suites.py")
+    face = f'envfreeze() {{ "{sys.executable}" "{suites}" "{mixed.suites}" "$@"; }}\n'
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail"],
+        cwd=mixed.root,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "ENVFREEZE_CACHE": str(mixed.cache)},
+        input=face + "".join(text for kind, text in blocks if kind == "sh"),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (target,) = lock_files.read(mixed.root).targets
+    assert [wheel.name for wheel in target.wheels] == ["alpha"]
+    assert [package.name for package in target.conda] == ["beta", "pip", "python", "zlib"]
