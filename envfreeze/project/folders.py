@@ -109,7 +109,9 @@ def _of_git(folder: Path) -> list[str] | None:
 
 
 def _walk(folder: Path, above: str) -> Iterator[str]:
-    for child in os.scandir(folder / above):
+    with os.scandir(folder / above) as found:
+        children = list(found)
+    for child in children:
         if child.name in _NEVER or child.name.endswith((".pyc", ".egg-info")):
             continue
         if not above and child.name in _LEFT_BEHIND:

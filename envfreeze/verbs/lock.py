@@ -410,13 +410,20 @@ def _wheel_drift(target: Target, wheels: Sequence[Wheel]) -> Iterator[str]:
         elif before is not None and after is not None:
             if before.requested != after.requested:
                 yield f"{target.platform}: whether {name} is asked for by name has changed"
-            if before.direct != after.direct or (before.source is None) != (after.source is None):
-                yield f"{target.platform}: {name} comes from another URL than the locked one"
-            elif before.source is not None and after.source is not None:
-                if not before.source.is_of(after.source):
-                    yield f"{target.platform}: {name} is built from other files than the locked ones"
-            elif after.direct and before.digest != after.digest:
-                yield f"{target.platform}: {name} comes from another URL than the locked one"
+            if (cause := _origin_drift(before, after)) is not None:
+                yield f"{target.platform}: {name} {cause}"
+
+
+def _origin_drift(before: Wheel, after: Wheel) -> str | None:
+    """What is not as it was of where one version of a package comes from."""
+    if before.direct != after.direct or (before.source is None) != (after.source is None):
+        return "comes from another URL than the locked one"
+    if before.source is not None and after.source is not None:
+        same = before.source.is_of(after.source)
+        return None if same else "is built from other files than the locked ones"
+    if after.direct and before.digest != after.digest:
+        return "comes from another URL than the locked one"
+    return None
 
 
 def _changes(before: Lock | None, after: Lock) -> Iterator[Change]:

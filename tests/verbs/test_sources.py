@@ -18,7 +18,7 @@ from envfreeze.oci import layout
 
 @pytest.fixture
 def sourced(small_project, source_of, sdist_of, tools, git_repository):
-    """The small project with an sdist, a commit and a folder, locked; delta is built with the wheel `tool`."""
+    """The small project with an sdist, a commit and a folder, locked; delta is built with `tool`."""
     work = small_project()
     packed = sdist_of(source_of("delta", requires=["beta"], build=["tool"], body="import tool"), "delta")
     work.site.files["/wheels/delta-1.0.tar.gz"] = packed.read_bytes()
@@ -95,7 +95,7 @@ def test_another_machine_builds_the_same_wheels_from_the_lock(sourced, tools):
     work = sourced
     digest = work.run("build").digest
     shutil.rmtree(work.cache)
-    # Another time zone, umask and hash seed; and the index has a newer tool by now, which is not the locked one.
+    # Another time zone, umask and hash seed; the index has a newer tool by now, which is not the locked one.
     work.site.add_wheel("tool", tools.wheel_of("tool", "2.0"), "2.0")
     old = os.umask(0o077)
     try:
