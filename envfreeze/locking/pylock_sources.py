@@ -40,7 +40,7 @@ def package(wheel: Wheel, source: Source, folder: Path | None) -> Mapping[str, t
     # PEP 751: no version where the files are a source tree.
     if source.kind in {"sdist", "archive"}:
         row["version"] = wheel.version
-    row[_KEYS[source.kind]] = _place(source, folder)
+    row[_KEYS[source.kind]] = place_of(source, folder)
     about: dict[str, toml.Value] = {
         "wheel": wheel.filename,
         "size": wheel.size or 0,
@@ -58,7 +58,14 @@ def package(wheel: Wheel, source: Source, folder: Path | None) -> Mapping[str, t
 _KEYS = {"sdist": "sdist", "archive": "archive", "git": "vcs", "directory": "directory"}
 
 
-def _place(source: Source, folder: Path | None) -> Mapping[str, toml.Value]:
+def place_of(source: Source, folder: Path | None) -> Mapping[str, toml.Value]:
+    """Say where a source is: the table `sdist`, `archive`, `vcs` or `directory` of PEP 751.
+
+    Args:
+        source: the source.
+        folder: the project's; files in it are named by their path.
+
+    """
     place: dict[str, toml.Value] = {}
     match source.kind:
         case "git":
