@@ -68,7 +68,7 @@ def built(draw: st.DrawFn) -> Wheel:
     wheel = draw(wheels())
     kind = draw(st.sampled_from(["sdist", "archive", "git", "directory"]))
     url, size, commit, revision = (
-        f"{wheel.url.rpartition('/')[0]}/{wheel.name}-{wheel.version}.tar.gz",
+        wheel.url.removesuffix(quote(wheel.filename)) + quote(f"{wheel.name}-{wheel.version}.tar.gz"),
         None,
         None,
         None,
