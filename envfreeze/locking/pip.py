@@ -24,6 +24,7 @@ from envfreeze.locking import guard, indexes, local, offered, requirements, toml
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import explain, write_constraints
+from envfreeze.locking.pylock_sources import place_of
 from envfreeze.locking.sources.builder import Builder
 from envfreeze.locking.sources.interpreter import this_platform
 from envfreeze.locking.sources.knowledge import Known, allow_sdist
@@ -116,6 +117,8 @@ def resolve(
 
     """
     names = requirements.requested(project)
+    for folder in requirements.editable(project):
+        progress.note(f"-e {folder}: an image has no editable installs; it is built into a wheel")
     count = len(names)
     if not project.pip.requirements and not project.pip.dependencies:
         return ()
@@ -333,8 +336,15 @@ def _needs(scratch: Path, progress: Progress) -> Mapping[str, tuple[str, ...]]:
 
 
 def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
-    # A URL pins itself.
-    packages = [{"name": pin.name, "version": pin.version} for pin in pins if not pin.direct]
+    # A URL pins itself; of a branch or a tag it is the commit that stays.
+    packages: list[dict[str, toml.Value]] = [
+        {"name": pin.name, "version": pin.version} for pin in pins if not pin.direct
+    ]
+    packages += [
+        {"name": pin.name, "vcs": place_of(pin.source, None)}
+        for pin in pins
+        if pin.source is not None and pin.source.kind == "git"
+    ]
     document: dict[str, toml.Value] = {
         "lock-version": "1.0",
         "created-by": "envfreeze",

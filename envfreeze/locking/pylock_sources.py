@@ -45,7 +45,7 @@ def package(
         row["version"] = wheel.version
     if here := [name for name in wheel.dependencies if name in locked]:
         row["dependencies"] = [{"name": name} for name in here]
-    row[_KEYS[source.kind]] = _place(source, folder)
+    row[_KEYS[source.kind]] = place_of(source, folder)
     about: dict[str, toml.Value] = {
         "wheel": wheel.filename,
         "size": wheel.size or 0,
@@ -65,7 +65,14 @@ def package(
 _KEYS = {"sdist": "sdist", "archive": "archive", "git": "vcs", "directory": "directory"}
 
 
-def _place(source: Source, folder: Path | None) -> Mapping[str, toml.Value]:
+def place_of(source: Source, folder: Path | None) -> Mapping[str, toml.Value]:
+    """Say where a source is: the table `sdist`, `archive`, `vcs` or `directory` of PEP 751.
+
+    Args:
+        source: the source.
+        folder: the project's; files in it are named by their path.
+
+    """
     place: dict[str, toml.Value] = {}
     match source.kind:
         case "git":

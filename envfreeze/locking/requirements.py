@@ -78,6 +78,12 @@ def name_an_index(project: Project) -> bool:
     return any(_INDEX.match(line) for line in _lines_of_files(project))
 
 
+def editable(project: Project) -> tuple[str, ...]:
+    """Name the folders that requirements files name with `-e`."""
+    found = (local(line) for line in _lines_of_files(project) if line.startswith(("-e", "--editable")))
+    return tuple(one.path for one in found if one is not None)
+
+
 def line_of(project: Project, name: str) -> str | None:
     """Give the line by which the project names a package, with what credentials it has; None: it does not."""
     lines = [*project.pip.dependencies, *_lines_of_files(project)]

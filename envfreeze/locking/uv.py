@@ -13,7 +13,7 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import MachineError, NetworkError, ResolutionError
+from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError
 from envfreeze.locking import guard
 from envfreeze.locking.indexes import Indexes, redact
 
@@ -36,6 +36,8 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
+_GIT = re.compile(r"Git operation failed|failed to (?:clone|fetch)", re.IGNORECASE)
+_DAMAGED = re.compile(r"Failed to extract|Invalid (?:tar|zip)|unsafe ", re.IGNORECASE)
 _OFFLINE = re.compile(r"network was disabled|connectivity is disabled", re.IGNORECASE)
 _AUTHENTICATION = re.compile(r"\b(401|403)\b|authentication credentials", re.IGNORECASE)
 
@@ -81,6 +83,7 @@ def compile_pylock(
     Raises:
         BuildWantedError: uv would have to build a package to learn what it depends on.
         ResolutionError: uv found no answer; its explanation is in the message.
+        UntrustedError: a source that it had to look into is damaged.
         NetworkError: an index could not be reached or refused to answer.
         MachineError: uv is missing or cannot run.
 
@@ -157,7 +160,7 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
         try:
             _, said = child.communicate()
         except BaseException:
-            # The group, because uv may be running a build of its own.
+            # The group, because uv runs git.
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             raise
@@ -170,7 +173,7 @@ def _clean(said: str) -> str:
     return redact(kept).strip().removeprefix("error: ")
 
 
-def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError:
+def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError | UntrustedError:
     if status < 0:
         return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
     if guard.MARK in said:
@@ -178,7 +181,7 @@ def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineEr
         wanted = said.partition(guard.MARK)[2].partition("\n")[0].strip()
         return BuildWantedError(built[1] if built else "", wanted)
     if built := _BUILD.match(said):
-        return _build_error(built[1], said)
+        return _source_error(built[1], said)
     message, details = said.partition("\n")[0], _details(said)
     if not _NETWORK.search(said):
         return ResolutionError(
@@ -195,13 +198,35 @@ def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineEr
     return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
 
 
-def _build_error(package: str, said: str) -> ResolutionError:
-    """Tell of a package that uv had to build to learn what it depends on; a build's traceback stays out."""
-    lines = [line.strip() for line in said.partition("\nhint:")[0].splitlines()[1:] if line.strip()]
+def _source_error(package: str, said: str) -> ResolutionError | NetworkError | UntrustedError:
+    """Tell of a source that uv could not read to learn what the package depends on."""
+    causes = tuple(
+        line.strip().removeprefix("cause: ")
+        for line in said.partition("\nhint:")[0].splitlines()[1:]
+        if line.strip()
+    )
+    if _NETWORK.search(said) or _GIT.search(said):
+        return NetworkError(
+            f"{package} could not be fetched",
+            details=causes[-3:],
+            hint="check its address, and that git needs no password to be typed for it",
+        )
+    if "hash mismatch" in said.lower():
+        return UntrustedError(
+            f"{package}: its file has another sha256 than the index states",
+            details=causes,
+            hint="try again later, or take another version, and report it to the index",
+        )
+    if _DAMAGED.search(said):
+        return UntrustedError(
+            f"{package}: its sdist is damaged, or would be unpacked outside its folder",
+            details=causes[-1:],
+            hint="take another version, and report it to the index",
+        )
     return ResolutionError(
         f"{package} has no wheel for the target, and its sdist does not even tell what it depends on",
-        details=tuple(lines[-1:]),
-        hint="pin versions that have wheels; this version of envfreeze builds none from source",
+        details=causes[-1:],
+        hint="pin a version that has a wheel",
     )
 
 

@@ -1,8 +1,8 @@
 """The files of a local project (`-e .`, `./pkg`): what of its folder counts, the same in every checkout.
 
 In a git work tree these are the files that git has or would add: what is ignored is not the project's.
-Elsewhere all files count but those that tools leave behind. The lock's own files never do: a lock is made of
-the others.
+Elsewhere, as in the clean checkout that `verify` builds from, all files count. What tools leave behind counts
+nowhere, nor do the lock's own files: a lock is made of the others.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _NEVER = frozenset(
 )
 _LEFT_BEHIND = frozenset({"build", "dist"})
 """Folders at the top that builds make."""
+
+_LEFT_BEHIND_ENDS = (".pyc", ".egg-info")
 
 _OURS = re.compile(
     r"envfreeze\.lock|envfreeze\.records\.jsonl|pylock(\.[\w-]+)?\.toml|requirements(\.[\w-]+)?\.lock\.txt|conda-lock\.yml"
@@ -82,7 +84,16 @@ def listing(folder: Path) -> bytes:
 def _names(folder: Path) -> Iterator[str]:
     tracked = _of_git(folder)
     names = _walk(folder, "") if tracked is None else tracked
-    return (name for name in names if not ("/" not in name and _OURS.fullmatch(name)))
+    return (name for name in names if _counts(name))
+
+
+def _counts(name: str) -> bool:
+    parts = name.split("/")
+    if "/" not in name and _OURS.fullmatch(name):
+        return False
+    return not (parts[0] in _LEFT_BEHIND and len(parts) > 1) and not any(
+        part in _NEVER or part.endswith(_LEFT_BEHIND_ENDS) for part in parts
+    )
 
 
 def _of_git(folder: Path) -> list[str] | None:
@@ -101,22 +112,18 @@ def _of_git(folder: Path) -> list[str] | None:
     if done.returncode != 0:
         return None
     names = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    return [
-        name
-        for name in dict.fromkeys(names)
-        if os.path.lexists(folder / name) and not _NEVER.intersection(name.split("/"))
-    ] or None
+    return [name for name in dict.fromkeys(names) if os.path.lexists(folder / name)] or None
 
 
 def _walk(folder: Path, above: str) -> Iterator[str]:
-    for child in os.scandir(folder / above):
-        if child.name in _NEVER or child.name.endswith((".pyc", ".egg-info")):
-            continue
-        if not above and child.name in _LEFT_BEHIND:
-            continue
+    with os.scandir(folder / above) as found:
+        children = list(found)
+    for child in children:
         name = f"{above}{child.name}"
         if child.is_dir(follow_symlinks=False):
-            yield from _walk(folder, f"{name}/")
+            # Not merely passed over: an environment may hold more files than all projects.
+            if _counts(f"{name}/x"):
+                yield from _walk(folder, f"{name}/")
         else:
             yield name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from envfreeze.locking.model import (
     Lock,
     PlannedLayer,
     Runtime,
+    Source,
     Target,
     Wheel,
 )
@@ -55,6 +57,48 @@ def wheels(draw: st.DrawFn) -> Wheel:
         requested=draw(st.booleans()),
         direct=draw(st.booleans()),
         dependencies=tuple(sorted(draw(st.sets(names, max_size=3)))),
+    )
+
+
+tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False))
+
+
+@st.composite
+def built(draw: st.DrawFn) -> Wheel:
+    """A wheel that was built."""
+    wheel = draw(wheels())
+    kind = draw(st.sampled_from(["sdist", "archive", "git", "directory"]))
+    url, size, commit, revision = (
+        wheel.url.removesuffix(quote(wheel.filename)) + quote(f"{wheel.name}-{wheel.version}.tar.gz"),
+        None,
+        None,
+        None,
+    )
+    if kind == "directory":
+        url = draw(folders) or "."
+    elif kind == "git":
+        url = draw(st.sampled_from(["https://example.org/x.git", "ssh://git@example.org/x", "file:///srv/x"]))
+        commit, revision = draw(st.binary(min_size=20, max_size=20)).hex(), draw(st.none() | texts)
+    else:
+        size = draw(st.none() | sizes)
+    source = Source(
+        kind,
+        url,
+        draw(digests),
+        size,
+        commit,
+        revision,
+        None if kind == "sdist" else draw(st.none() | st.just("sub/folder")),
+        python=draw(st.sampled_from(["3.13", "3.11"])),
+        requires=tuple(draw(st.lists(tools, max_size=2))),
+        notes=tuple(draw(st.lists(texts, max_size=2))),
+    )
+    return replace(
+        wheel,
+        size=draw(sizes),
+        url=f"file:{quote(url)}" if kind == "directory" else url,
+        direct=kind != "sdist",
+        source=source,
     )
 
 
@@ -96,7 +140,7 @@ def targets(platform: str) -> st.SearchStrategy[Target]:
         glibc=st.sampled_from(["2.41", "2.36"]),
         manylinux=st.sampled_from(["manylinux_2_40", "manylinux_2_36"]),
         base=bases(),
-        wheels=st.lists(wheels(), max_size=4, unique_by=lambda wheel: wheel.name).map(
+        wheels=st.lists(wheels() | built(), max_size=4, unique_by=lambda wheel: wheel.name).map(
             lambda found: tuple(sorted(found, key=lambda wheel: wheel.name))
         ),
         layers=st.lists(layers, max_size=4).map(tuple),

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError
@@ -138,6 +143,8 @@ class Builder:
                 f"{package['name']}: its index states no sha256 of {offered.filename(file)}",
                 hint="use an index that states sha256 hashes",
             )
+        if kind == "sdist":
+            _check_name(offered.filename(file))
         digest, size = Digest.parse(file["hashes"]["sha256"]), offered.size(file, url)
         source = Source(kind, url, digest, size, subdirectory=file.get("subdirectory"))
         return source, lambda: obtain_archive(source, self.workshop)
@@ -252,6 +259,17 @@ def repository(url: str) -> str:
         user, at, host = rest.rpartition("@")
         return f"{scheme}://{user.partition(':')[0]}{at}{host}".partition("#")[0]
     return indexes.without_credentials(url)
+
+
+def _check_name(filename: str) -> None:
+    """Refuse a file name that a lock file of the standard cannot hold (PEP 625)."""
+    try:
+        parse_sdist_filename(filename)
+    except InvalidSdistFilename as error:
+        raise ResolutionError(
+            f"{filename} is not the name of an sdist that can be locked: .tar.gz and .zip are",
+            hint="take another version, or name the file by its URL: `name @ https://…`",
+        ) from error
 
 
 def _archived(workshop: Workshop, digest: Digest, make: Callable[[], Digest]) -> Path:

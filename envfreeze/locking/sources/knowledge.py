@@ -124,7 +124,6 @@ class Known:
             line = requirements.line_of(project, name) if requirement.url else None
             listed = self._scratch / "wanted.txt"
             listed.write_text(f"{line or wanted.package}\n", encoding="utf-8")
-            (self._scratch / "pylock.toml").unlink(missing_ok=True)
             packages = ask([str(listed)])["packages"]
             package = next(one for one in packages if canonicalize_name(one["name"]) == name)
             learnt = self._builder.metadata(package, self._scratch)

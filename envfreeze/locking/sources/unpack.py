@@ -66,7 +66,10 @@ def _unpack_tar(archive: Path, name: str, folder: Path, umask: int, reverse: boo
             elif member.issym():
                 links[path] = member.linkname
             elif member.isreg() or member.islnk():
-                content = tar.extractfile(member)
+                try:
+                    content = tar.extractfile(member)
+                except KeyError:
+                    content = None
                 if content is None:
                     raise UntrustedError(f"{name}: {path} links to what is not in the archive")
                 with content:
