@@ -68,7 +68,7 @@ def parse(content: bytes, file: str) -> ImportedLock:
         packages=tuple(pip.values()),
         conda=tuple(conda.values()),
         groups=frozenset(name for name, _ in environments),
-        default_groups=("default",),
+        default_groups=("default",) if any(name == "default" for name, _ in environments) else (),
         platforms=tuple(platforms),
     )
 
