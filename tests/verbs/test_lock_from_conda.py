@@ -178,3 +178,21 @@ def test_a_package_that_another_needs_and_that_is_not_there(work: Any, channel: 
     ended = work.run("lock", "--from", name)
     assert ended.code == 3
     assert "python needs zlib" in ended.stderr
+
+
+def test_a_conda_prefix_with_pip_packages_in_it(work: Any, channel: Any, tmp_path: Path) -> None:
+    from rattler import install
+
+    prefix = tmp_path / "miniforge" / "envs" / "train"
+    asyncio.run(install(records(channel), prefix, cache_dir=tmp_path / "rattler", show_progress=False))
+    alpha = prefix / "lib/python3.12/site-packages/alpha-1.0.dist-info"
+    alpha.mkdir(parents=True)
+    (alpha / "METADATA").write_text("Metadata-Version: 2.1\nName: alpha\nVersion: 1.0\n")
+    ended = work.run("lock", "--from-env", CONDA_PREFIX=str(prefix), VIRTUAL_ENV="")
+    assert ended.code == 0, ended.stderr
+    (target,) = lock_files.read(work.root).targets
+    assert {package.name: package.version for package in target.conda} == WANTED
+    assert [(wheel.name, wheel.version) for wheel in target.wheels] == [("alpha", "1.0")]
+    assert target.python == "3.12.4"
+    assert work.run("lock").stdout == "unchanged\n"
+    assert str(tmp_path / "miniforge") not in (work.root / "conda-lock.yml").read_text()

@@ -368,7 +368,7 @@ def _checked(
         checked.append(replace(pick, file=file))
     missing = sorted(found.keys() - names)
     if missing:
-        _raise_incomplete(imported, question, missing, target, place, omitted)
+        _raise_incomplete(imported, question, missing, where, target, place, omitted)
     return checked
 
 
@@ -380,11 +380,15 @@ def _raise_incomplete(
     imported: ImportedLock,
     question: Question,
     missing: Sequence[str],
+    where: _Where,
     target: PipTarget,
     place: Place,
     omitted: Sequence[str],
 ) -> None:
-    users = offered.needed_by(question, target, place.root, omitted=omitted, offline=place.offline)
+    users = where.ask(
+        question,
+        partial(offered.needed_by, target=target, folder=place.root, omitted=omitted, offline=place.offline),
+    )
     raise ResolutionError(
         f"{imported.file} is not whole for {target}: it lacks {', '.join(missing)}",
         details=tuple(f"{', '.join(users.get(name, ())) or 'a package'} needs {name}" for name in missing),
