@@ -14,7 +14,7 @@ from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import changes, conda, entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
-from envfreeze.project.taken import ENVIRONMENT
+from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def lock(
         environment=environment,
     )
     before = _last(project.root, progress)
+    _check_source(project, before, upgrade_packages, progress)
     inputs = _digests(project)
     untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
     untouched = untouched and environment is None
@@ -137,6 +138,31 @@ def lock(
     written = files.write(made, project.root)
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
+
+
+def _check_source(
+    project: Project, before: Lock | None, upgrade_packages: Sequence[str], progress: Progress
+) -> None:
+    """Refuse to move what a lock file decides, and tell of one that is there and not read."""
+    source = project.pip.lock
+    if source is None:
+        if project.pip.dependencies and before is None:
+            for name in USUAL:
+                if (project.root / name).exists():
+                    progress.note(
+                        f"{name} is not read, since pyproject.toml says what is wanted; take its versions as "
+                        f"they are: envfreeze lock --from {name}"
+                    )
+        return
+    locked = {wheel.name for target in (before.targets if before else ()) for wheel in target.wheels}
+    for text in upgrade_packages:
+        if canonicalize_name(Requirement(text).name) in locked:
+            shown = "an environment" if source == ENVIRONMENT else source
+            raise UsageError(
+                f"{Requirement(text).name} comes from {shown}, and its version with it",
+                hint=f"change {shown} with its own tool and run `envfreeze lock`, or leave it: "
+                "`envfreeze lock --resolve`",
+            )
 
 
 def check(

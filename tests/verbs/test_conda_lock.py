@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from envfreeze.locking import files as lock_files
+from envfreeze.locking.conda import lockfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

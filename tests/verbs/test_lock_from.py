@@ -80,3 +80,102 @@ def test_a_second_lock_changes_no_byte_and_the_source_is_remembered(with_uv_lock
     assert work.lock_files() == before
     assert work.run("lock", "--check").stdout == "current\n"
     assert work.run("lock", "--from", "uv.lock", "--offline").stdout == "unchanged\n"
+
+
+def test_check_tells_when_the_source_has_moved(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    assert work.run("lock", "--from", "uv.lock").code == 0
+    uv(work, "lock", "--upgrade")
+    ended = work.run("lock", "--check")
+    assert (ended.code, ended.stdout) == (1, "drift\n")
+    assert "alpha 1.0 no longer fits; 2.0 would" in ended.stderr
+    assert work.run("lock").stdout == "locked\n"
+    assert pins(work)["alpha"][0] == "2.0"
+
+
+def test_resolve_leaves_the_source(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    assert work.run("lock", "--from", "uv.lock").code == 0
+    ended = work.run("lock", "--resolve", "--upgrade")
+    assert ended.code == 0, ended.stderr
+    assert pins(work)["alpha"][0] == "2.0"
+    assert "uv.lock" not in (work.root / "envfreeze.lock").read_text()
+    assert work.run("lock").stdout == "unchanged\n"
+
+
+def test_a_lock_beside_pyproject_is_not_taken_unasked_and_it_is_said(with_uv_lock: Work) -> None:
+    ended = with_uv_lock.run("lock")
+    assert ended.code == 0, ended.stderr
+    assert pins(with_uv_lock)["alpha"][0] == "2.0"
+    assert "envfreeze lock --from uv.lock" in ended.stderr
+
+
+def test_a_lock_alone_in_a_folder_is_found(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    (work.root / "pyproject.toml").unlink()
+    assert work.run("lock").code == 0
+    assert pins(work) == served(work, "alpha", "beta")
+    assert work.run("lock").stdout == "unchanged\n"
+
+
+def test_the_key_does_what_the_option_does(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    work.replace("envfreeze.toml", "[pip]", '[pip]\nlock = "uv.lock"\ngroups = ["dev"]')
+    assert work.run("lock").code == 0
+    assert pins(work) == served(work, "alpha", "beta", "gamma")
+    assert work.run("lock", "--check").stdout == "current\n"
+    assert work.run("lock", "--from", "uv.lock").stdout == "unchanged\n"
+
+
+def test_the_lock_of_an_environment_stays(work: Work) -> None:
+    uv(work, "venv", str(work.root.parent / "env"))
+    python = str(work.root.parent / "env/bin/python")
+    index = f"{work.site.url}/simple/"
+    subprocess.run(
+        [find_uv_bin(), "pip", "install", "--no-config", "-q", "--python", python, "-i", index, "alpha"],
+        check=True,
+    )
+    # The image has Python 3.13: an environment of that version is what can be taken.
+    env = work.root.parent / "env"
+    minor = "python{}.{}".format(*sys.version_info[:2])
+    if minor != "python3.13":
+        (env / "lib" / minor).rename(env / "lib/python3.13")
+        config = (env / "pyvenv.cfg").read_text().splitlines()
+        kept = [line for line in config if not line.startswith("version")]
+        (env / "pyvenv.cfg").write_text("\n".join([*kept, "version_info = 3.13.1"]) + "\n")
+    (work.root / "requirements.txt").unlink()
+    ended = work.run("lock", "--from-env", VIRTUAL_ENV=str(env))
+    assert ended.code == 0, ended.stderr
+    assert pins(work) == served(work, "alpha", "beta")
+    assert '"<environment>"' in (work.root / "envfreeze.lock").read_text()
+    before = work.lock_files()
+    assert work.run("lock").stdout == "unchanged\n"
+    assert work.lock_files() == before
+    assert work.run("lock", "--check").stdout == "current\n"
+    work.replace("envfreeze.toml", 'workdir = "/app"', 'workdir = "/work"')
+    assert work.run("lock").stdout == "locked\n"
+    assert pins(work) == served(work, "alpha", "beta")
+    assert work.run("lock", "--from-env-at", str(env)).stdout == "unchanged\n"
+
+
+def test_what_cannot_be_asked_for(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    (work.root.parent / "elsewhere.lock").write_text("")
+    for arguments, expected in (
+        (("--from", "uv.lock", "--from-env"), "three sources"),
+        (("--from", "../elsewhere.lock"), "is not in the project"),
+        (("--from", "nothing.lock"), "nothing.lock does not exist"),
+        (("--from", "train.py"), "is not a lock file that can be read"),
+        (("--from-env", "--check"), "goes with writing the lock"),
+    ):
+        ended = work.run("lock", *arguments)
+        assert ended.code == 2, ended.stderr
+        assert expected in ended.stderr
+
+
+def test_a_package_of_a_taken_lock_is_upgraded_where_it_was_locked(with_uv_lock: Work) -> None:
+    work = with_uv_lock
+    assert work.run("lock", "--from", "uv.lock").code == 0
+    ended = work.run("lock", "--upgrade-package", "alpha")
+    assert ended.code == 2
+    assert "alpha comes from uv.lock" in ended.stderr

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import parse_wheel_filename
 
@@ -24,7 +25,7 @@ from envfreeze.locking.wheels import best
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from packaging.tags import Tag
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from envfreeze.locking.pip import PipTarget
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+
+_Answer = TypeVar("_Answer")
 
 _REMAKE = "write it anew with its own tool"
 
@@ -172,19 +175,29 @@ class _Where:
 
     def __init__(self, imported: ImportedLock, project: Indexes) -> None:
         self._project = project
+        self.own: Indexes | None = None
         named = Counter(package.index for package in imported.packages if package.index is not None)
         self._main = named.most_common(1)[0][0] if named else None
         configured = (project.default, *project.extra)
         self._configured = {_plain(url): url for url in configured if url is not None}
-        if project.default is None and self._main is not None:
-            # The project and the machine say nothing: the lock's own index is the one.
-            self.usual = replace(project, default=self._main)
-        else:
-            self.usual = project
+        if self._main is not None and _plain(self._main) not in self._configured:
+            self.own = replace(project, default=self._main)
+        # Where the project and the machine say nothing, the lock's own index is the one. What they say may be
+        # a mirror of it, or another index altogether: then the lock's own is asked after it.
+        self.usual = self.own if project.default is None and self.own is not None else project
 
     def is_usual(self, index: str | None) -> bool:
         """Whether it is found on the project's indexes, or a mirror that they are of the lock's index."""
         return index is None or index == self._main or _plain(index) in self._configured
+
+    def ask(self, question: Question, answer: Callable[[Question], _Answer]) -> _Answer:
+        """Ask a question, of the lock's own index too where the project's do not have what is asked for."""
+        try:
+            return answer(question)
+        except ResolutionError:
+            if self.own is None or question.where != self.usual or self.own == self.usual:
+                raise
+            return answer(replace(question, where=self.own))
 
     def of(self, index: str | None) -> Indexes:
         """Give where to ask for a package of an index."""
@@ -212,7 +225,9 @@ def _look_up(
         place.progress.note(f"looking up {_count(several)} of {imported.file} on the index")
         question = Question(tuple(_pin(pick) for pick in several), index)
         try:
-            found |= offered.offers(question, target, place.root, offline=place.offline)
+            found |= where.ask(
+                question, partial(offered.offers, target=target, folder=place.root, offline=place.offline)
+            )
         except ResolutionError as error:
             raise _not_as_locked(imported, error) from error
     done, missing = [], []
@@ -328,7 +343,12 @@ def _checked(
     question = Question(pins, where.usual)
     place.progress.note(f"checking {_count(picks)} of {imported.file} against their metadata")
     try:
-        found = offered.closure(question, target, place.root, omitted=omitted, offline=place.offline)
+        found = where.ask(
+            question,
+            partial(
+                offered.closure, target=target, folder=place.root, omitted=omitted, offline=place.offline
+            ),
+        )
     except ResolutionError as error:
         raise _not_as_locked(imported, error) from error
     except NetworkError as error:
@@ -348,7 +368,7 @@ def _checked(
         checked.append(replace(pick, file=file))
     missing = sorted(found.keys() - names)
     if missing:
-        _raise_incomplete(imported, question, missing, target, place, omitted)
+        _raise_incomplete(imported, question, missing, where, target, place, omitted)
     return checked
 
 
@@ -360,11 +380,15 @@ def _raise_incomplete(
     imported: ImportedLock,
     question: Question,
     missing: Sequence[str],
+    where: _Where,
     target: PipTarget,
     place: Place,
     omitted: Sequence[str],
 ) -> None:
-    users = offered.needed_by(question, target, place.root, omitted=omitted, offline=place.offline)
+    users = where.ask(
+        question,
+        partial(offered.needed_by, target=target, folder=place.root, omitted=omitted, offline=place.offline),
+    )
     raise ResolutionError(
         f"{imported.file} is not whole for {target}: it lacks {', '.join(missing)}",
         details=tuple(f"{', '.join(users.get(name, ())) or 'a package'} needs {name}" for name in missing),

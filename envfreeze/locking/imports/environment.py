@@ -62,7 +62,7 @@ def read(prefix: Path) -> ImportedLock:
                 f"{prefix} is not an environment: it has neither site-packages nor conda-meta",
                 hint="name a virtual or conda environment: `envfreeze lock --from-env-at .venv`",
             )
-        packages = tuple(_packages(places))
+        packages = tuple(_packages(places, _owned_by_conda(prefix)))
     except OSError as error:
         raise MachineError(f"{error.filename or prefix} cannot be read: {error.strerror}") from error
     return ImportedLock(
@@ -106,9 +106,11 @@ def _distributions(places: Iterable[Path]) -> Iterable[Distribution]:
     return MetadataPathFinder.find_distributions(context)
 
 
-def _packages(places: list[Path]) -> Iterable[ImportedPackage]:
+def _packages(places: list[Path], owned: frozenset[Path]) -> Iterable[ImportedPackage]:
     seen: set[str] = set()
     for distribution in sorted(_distributions(places), key=lambda one: str(_place_of(one))):
+        if _place_of(distribution) in owned:
+            continue
         package = _package(distribution)
         # What `sys.path` finds first is what is imported.
         if package is not None and package.name not in seen:
@@ -178,6 +180,20 @@ def _requested(places: list[Path]) -> Iterable[str]:
     for distribution in _distributions(places):
         if distribution.read_text("REQUESTED") is not None and distribution.metadata["Name"]:
             yield canonicalize_name(distribution.metadata["Name"])
+
+
+def _owned_by_conda(prefix: Path) -> frozenset[Path]:
+    """Give the metadata folders of Python distributions that conda packages brought."""
+    folder = prefix / "conda-meta"
+    owned: set[Path] = set()
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        document = json.loads(path.read_bytes())
+        names = document.get("files") if isinstance(document, dict) else None
+        for name in names if isinstance(names, list) else ():
+            head, found, _ = str(name).partition(".dist-info/")
+            if found:
+                owned.add(prefix / f"{head}.dist-info")
+    return frozenset(owned)
 
 
 def _conda_packages(prefix: Path) -> Iterable[ImportedConda]:

@@ -68,7 +68,7 @@ def parse(content: bytes, file: str) -> ImportedLock:
         packages=tuple(pip.values()),
         conda=tuple(conda.values()),
         groups=frozenset(name for name, _ in environments),
-        default_groups=("default",),
+        default_groups=("default",) if any(name == "default" for name, _ in environments) else (),
         platforms=tuple(platforms),
     )
 
@@ -126,9 +126,7 @@ def _pip(package: PypiLockedPackage, platform: str, file: str) -> ImportedPackag
         path = relative_path(place, blame)
     else:
         refused = f"is a folder of sources ({place})"
-    hashes = package.hashes
-    sha256 = None if hashes is None or hashes.sha256 is None else hashes.sha256.hex()
-    files = () if refused else (ImportedFile(filename_of(url or path or ""), url, path, sha256),)
+    files = () if refused else (ImportedFile(filename_of(url or path or ""), url, path, _sha256(package)),)
     return ImportedPackage(
         name=normal_name(package.name, blame),
         version=package.version or None,
@@ -137,3 +135,12 @@ def _pip(package: PypiLockedPackage, platform: str, file: str) -> ImportedPackag
         direct=place.startswith("direct+") or path is not None,
         refused=refused,
     )
+
+
+def _sha256(package: PypiLockedPackage) -> str | None:
+    try:
+        value = package.hashes.sha256 if package.hashes is not None else None
+    except AttributeError:
+        # rattler wraps hashes that are not there, too.
+        return None
+    return None if value is None else value.hex()

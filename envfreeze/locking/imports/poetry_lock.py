@@ -259,7 +259,7 @@ def _guessed(
     needed = {edge.name for package in packages for edge in package.dependencies}
     names = dict.fromkeys(package.name for package in packages)
     return Roots(
-        name="",
+        name="the project",
         dependencies=tuple(Dependency(name) for name in names if name not in needed and name not in optional),
         extras={extra: tuple(map(Dependency, wanted)) for extra, wanted in extras.items()},
         groups={},

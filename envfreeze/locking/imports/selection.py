@@ -129,8 +129,10 @@ def _check_subdir(imported: ImportedLock, subdir: str) -> None:
 
 
 def _groups(imported: ImportedLock, choice: Choice) -> frozenset[str]:
-    """Groups that are taken: the main one always."""
-    return frozenset({"main", *(choice.groups or imported.default_groups)})
+    """Groups that are taken: the chosen ones, and the main one where the format has no default ones."""
+    if imported.default_groups:
+        return frozenset(choice.groups or imported.default_groups)
+    return frozenset({"main", *choice.groups})
 
 
 def _check_choice(imported: ImportedLock, choice: Choice) -> None:

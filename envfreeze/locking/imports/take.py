@@ -111,6 +111,8 @@ def take(
     target = replace(target, python=python)
     selected = select(imported, target, choice)
     _check_requirements(project, imported, selected, target)
+    if (imported.packages or imported.conda) and not (selected.packages or packages):
+        means.progress.warn(f"nothing of {imported.file} is taken: all of it belongs to extras and groups")
     place = Place(project.root, _folder(project), means.offline, means.progress)
     wheels = complete(imported, selected, project, target, place, provided=[one.name for one in there])
     conda_side.check_once(there, wheels)

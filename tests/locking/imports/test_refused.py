@@ -192,3 +192,12 @@ def test_without_the_network_a_whole_lock_is_taken_and_it_is_said(world, main):
     wheels = world.take("uv.lock", offline=True, progress=heard).wheels
     assert sorted(wheel.filename for wheel in wheels) == sorted(main)
     assert "uv.lock is taken as it is" in heard.said[0]
+
+
+def test_the_lock_s_own_index_is_asked_where_the_project_s_has_nothing(world, main, monkeypatch):
+    world.uv_lock()
+    own = world.url
+    empty = own.replace("/simple/", "/nothing/")
+    monkeypatch.setattr(type(world), "url", property(lambda _: empty))
+    assert world.taken("uv.lock") == world.expected(*main)
+    assert any("/nothing/" in path for path in world.index.requests)
