@@ -9,10 +9,14 @@ import os
 import shutil
 import tarfile
 import tomllib
+from dataclasses import replace
 
 import pytest
 from packaging.pylock import Pylock
 
+from envfreeze.digest import Digest
+from envfreeze.locking import files
+from envfreeze.locking.sources.sandbox import NOT_ISOLATED
 from envfreeze.oci import layout
 
 
@@ -46,7 +50,7 @@ def packages(work):
 def contents(work, suffix):
     """Files of the image whose path ends so, by path."""
     found = {}
-    for layer in layout.read(work.root / ".envfreeze" / "image").images[0].layers:
+    for layer in layout.read(work.root / ".envfreeze" / "image").layers:
         with layer.open() as blob, tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob.read()))) as tar:
             for member in tar:
                 if member.name.endswith(suffix) and member.isfile():
@@ -126,39 +130,26 @@ def test_a_relock_builds_nothing_and_a_changed_folder_is_drift(sourced):
     assert "inner is built from other files than the locked ones" in ended.stdout + ended.stderr
 
 
-def test_a_source_that_changed_since_is_not_built(sourced):
+def test_what_is_not_what_was_locked_is_not_built_and_explained(sourced):
     work = sourced
-    work.write("inner/backend.py", (work.root / "inner/backend.py").read_text() + "# changed\n")
-    shutil.rmtree(work.cache)
-    ended = work.run("build")
-    assert ended.code != 0
-    assert "inner" in ended.stderr
+    lock = files.read(work.root)
+    target = lock.targets[0]
 
+    def otherwise(wheel):
+        source = replace(wheel.source, python="3.9", notes=(NOT_ISOLATED,))
+        return replace(wheel, digest=Digest.of(b"other"), source=source)
 
-def test_a_wheel_that_comes_out_otherwise_is_explained(sourced):
-    work = sourced
-    lock = (work.root / "pylock.toml").read_text()
-    wheel = packages(work)["delta"]["tool"]["envfreeze"]["sha256"]
-    from envfreeze.digest import Digest
-    from envfreeze.locking import files
-
-    good = files.read(work.root)
-    from dataclasses import replace
-
-    target = good.targets[0]
-    wheels = tuple(
-        replace(
-            wheel,
-            digest=Digest.of(b"other"),
-            source=replace(wheel.source, python="3.9", notes=("it was built without isolation",)),
-        )
-        if wheel.name == "delta"
-        else wheel
-        for wheel in target.wheels
-    )
-    files.write(replace(good, targets=(replace(target, wheels=wheels),)), work.root)
-    assert wheel in lock
+    wheels = tuple(otherwise(wheel) if wheel.name == "delta" else wheel for wheel in target.wheels)
+    files.write(replace(lock, targets=(replace(target, wheels=wheels),)), work.root)
     ended = work.run("build")
     assert ended.code == 6
     assert "delta-1.0-py3-none-any.whl: building its locked source here gives another wheel" in ended.stderr
     assert "it was built with Python 3.9" in ended.stderr
+    assert NOT_ISOLATED in ended.stderr or "not isolated" in ended.stderr
+
+    files.write(lock, work.root)
+    shutil.rmtree(work.cache)
+    work.write("inner/backend.py", (work.root / "inner/backend.py").read_text() + "# changed\n")
+    ended = work.run("build")
+    assert ended.code != 0
+    assert "inner" in ended.stderr

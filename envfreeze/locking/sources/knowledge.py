@@ -125,7 +125,12 @@ class Known:
             listed = self._scratch / "wanted.txt"
             listed.write_text(f"{line or wanted.package}\n", encoding="utf-8")
             packages = ask([str(listed)])["packages"]
-            package = next(one for one in packages if canonicalize_name(one["name"]) == name)
+            package = next((one for one in packages if canonicalize_name(one["name"]) == name), None)
+            if package is None:
+                raise ResolutionError(
+                    f"{wanted.package} is wanted by the resolution and not by its own requirement {line or ''!r}",
+                    hint="write its marker so that it holds for the target, or take it out",
+                )
             learnt = self._builder.metadata(package, self._scratch)
         finally:
             del self._metadata[name, version]
