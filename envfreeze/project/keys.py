@@ -388,7 +388,7 @@ CONDA = Table(
             Choice(("strict", "disabled"), "the solver knows these two"),
             "`strict`: the first channel that has a package is the only one that it is taken from. "
             "`disabled`: all channels are asked, and the order decides between equal versions only.",
-            'channel-priority = "strict"',
+            'channel-priority = "disabled"',
             "strict",
         ),
         Key(

@@ -207,7 +207,7 @@ def test_a_folder_that_says_nothing(folder):
     assert error.details == ()
 
 
-@pytest.mark.parametrize("name", ["environment.yml", "Pipfile", "setup.py"])
+@pytest.mark.parametrize("name", ["Pipfile", "setup.py"])
 def test_what_a_later_version_may_read_is_named(folder, name):
     folder.write(name)
     (detail,) = folder.refused().details

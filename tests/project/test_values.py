@@ -32,7 +32,7 @@ def message(configured, text):
         (
             "[gpu]\ndriver = '>=550'\n",
             "unknown key gpu",
-            "the tables that this version of envfreeze knows: image, apt, pip, entropy, record",
+            "the tables that this version of envfreeze knows: image, apt, conda, pip, entropy, record",
         ),
         (
             "[pip]\nallow-sdist = ['x']\n",
@@ -40,7 +40,7 @@ def message(configured, text):
             None,
         ),
         ("[image]\n'a b' = 1\n", 'unknown key image."a b"', None),
-        ("conda = 1\n", "unknown key conda", None),
+        ("data = 1\n", "unknown key data", None),
     ],
 )
 def test_an_unknown_key_names_the_nearest(configured, text, expected, hint):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.conda.channels import Location
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
-    from envfreeze.project.model import CondaSettings, Project
+    from envfreeze.project.model import CondaSettings, CondaSpec, Project
     from envfreeze.store.cache import Cache
 
     _T = TypeVar("_T")
@@ -121,6 +121,7 @@ def resolve(
         sorted((_package(record, requested) for record in solution), key=lambda package: package.name)
     )
     _check_hashes(solution, packages)
+    _check_priority(packages, specs, asking)
     _check_unchanged(packages, kept)
     _check_python(project, packages)
     return packages
@@ -195,6 +196,12 @@ class _Asking:
             for record in records
             if (channel_of(record.url), record.subdir, record.file_name) in wanted
         ]
+
+    def names(self, place: Location) -> frozenset[str]:
+        """The names of all packages that a channel has for the target."""
+        source = self.sources[self.places.index(place)]
+        answer = self.run(self.gateway.names([source], self.subdirs, channel_relations="disabled"))
+        return frozenset(name.normalized for name in answer)
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for the gateway, and tell its errors in envfreeze's words."""
@@ -305,6 +312,33 @@ def _check_hashes(solution: Sequence[RepoDataRecord], packages: Sequence[CondaPa
             details=tuple(sorted(unhashed)),
             hint="let the channel be indexed anew: conda-index and rattler-index write sha256",
         )
+
+
+def _check_priority(packages: Sequence[CondaPackage], specs: Sequence[CondaSpec], asking: _Asking) -> None:
+    """Refuse a package of a channel that comes after another one with packages of that name.
+
+    The solver leaves a channel out of account that has the name but nothing that fits the spec. For conda's
+    strict priority the name alone counts: a package that a team's own channel has is never another's.
+    """
+    if asking.conda.channel_priority != "strict":
+        return
+    from rattler import MatchSpec  # noqa: PLC0415 - heavy
+
+    parsed = [MatchSpec(spec.text) for spec in specs]
+    told = {spec.name.normalized for spec in parsed if spec.name is not None and spec.channel is not None}
+    order = [place.bare for place in asking.places]
+    lower = [package for package in packages if package.channel in order[1:] and package.name not in told]
+    last = max((order.index(package.channel) for package in lower), default=0)
+    for number, place in enumerate(asking.places[:last]):
+        names = asking.names(place)
+        for package in lower:
+            if package.name in names and order.index(package.channel) > number:
+                raise ResolutionError(
+                    f"only {package.channel} has a {package.name} that fits, and {place.bare}, which comes "
+                    "first, has others of that name",
+                    hint=f"ask for one that the first has, write <channel>::{package.name}, or set [conda] "
+                    'channel-priority = "disabled"',
+                )
 
 
 def _check_unchanged(packages: Sequence[CondaPackage], pins: Sequence[CondaPackage]) -> None:
