@@ -280,6 +280,8 @@ def _conda_row(package: CondaPackage) -> Mapping[str, toml.Value]:
         row["size"] = package.size
     if package.requested:
         row["requested"] = True
+    if package.allowed_scripts:
+        row["link-scripts"] = True
     row["depends"] = package.depends
     if package.constrains:
         row["constrains"] = package.constrains
@@ -310,6 +312,7 @@ def _conda_package(row: Table, subdir: str, conda: Parsed) -> CondaPackage:
         constrains=row.optional_strings("constrains") or (),
         noarch=noarch,
         requested=row.flag("requested"),
+        allowed_scripts=row.flag("link-scripts"),
     )
     row.finish()
     return package

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _RULE = "conda-contents-1"
 # https://docs.conda.io/projects/conda-build/en/latest/resources/link-scripts.html
-_SCRIPT = re.compile(r"bin/\..+-(?:post-link|pre-link|pre-unlink)\.sh")
+_SCRIPT = re.compile(r"(?:bin|python-scripts)/\.[^/]+-(?:post-link|pre-link|pre-unlink)\.sh")
 _SITE = r"(?:lib/python3\.\d+t?/)?site-packages/"
 _DIST_INFO = re.compile(_SITE + r"(?P<name>[^/]+?)-(?P<version>[^/-]+)\.dist-info/METADATA")
 _EGG_INFO = re.compile(
@@ -145,6 +145,16 @@ def with_md5(
     """Fill in the md5 where a channel states none: conda-lock's format has to have it."""
     return tuple(
         package if package.md5 is not None else replace(package, md5=contents[package.digest].md5)
+        for package in packages
+    )
+
+
+def with_scripts_allowed(
+    packages: Sequence[CondaPackage], contents: Mapping[Digest, Contents]
+) -> tuple[CondaPackage, ...]:
+    """Say of packages with link scripts that they may have them: `check_scripts` let them through."""
+    return tuple(
+        replace(package, allowed_scripts=True) if contents[package.digest].scripts else package
         for package in packages
     )
 

@@ -65,7 +65,7 @@ def side(
         authenticate=partial(channels.authenticate, project=project),
     )
     contents.check_scripts(packages, looked, project.conda.allow_link_scripts)
-    packages = contents.with_md5(packages, looked)
+    packages = contents.with_scripts_allowed(contents.with_md5(packages, looked), looked)
     _warn_of_files(packages, wish)
     # Without a Python of conda's, wheels go to the base's: what lies in conda's prefix does not reach it.
     has_python = any(package.name == "python" for package in packages)

@@ -177,7 +177,7 @@ def _conda_side(
     allowed = () if project.conda is None else project.conda.allow_link_scripts
     names = {} if project.conda is None else project.conda.name_map
     contents.check_scripts(packages, looked, allowed)
-    packages = contents.with_md5(packages, looked)
+    packages = contents.with_scripts_allowed(contents.with_md5(packages, looked), looked)
     has_python = any(package.name == "python" for package in packages)
     return packages, provided(packages, looked, names, imported.file) if has_python else ()
 
