@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begi
 from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
+    from envfreeze.locking.model import Target
     from envfreeze.project.model import Project
     from envfreeze.verbs.lock import Change, LockOutcome
 
@@ -49,6 +51,15 @@ def lock(
             help="Accept an apt index that has expired or is older than the one locked before.",
         ),
     ] = False,
+    exclude_newer: Annotated[
+        str | None,
+        typer.Option(
+            "--exclude-newer",
+            metavar="DATE",
+            help="Take no file uploaded after this moment (RFC 3339, or `7 days`), in this lock.",
+            show_default=False,
+        ),
+    ] = None,
     offline: Offline = False,
     workers: Workers = None,
     directory: Directory = None,
@@ -60,7 +71,7 @@ def lock(
     Pins that still satisfy the project stay where they are.
     """
     session = begin(context, directory, as_json=as_json, quiet=quiet)
-    moves = upgrade or bool(upgrade_package)
+    moves = upgrade or bool(upgrade_package) or exclude_newer is not None
     if (check or outdated) and (moves or allow_stale_index):
         raise UsageError("--check and --outdated write nothing, so no pin can move")
     if check and outdated:
@@ -89,10 +100,25 @@ def lock(
         offline=offline,
         seal=seal,
         allow_stale=allow_stale_index,
+        exclude_newer=None if exclude_newer is None else _moment(exclude_newer),
         workers=workers,
         progress=session.console,
     )
     _report(outcome, session.console)
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment, or a span of time before now."""
+    from envfreeze.project.moments import moment, span  # noqa: PLC0415 - only where asked
+
+    length = span(text)
+    try:
+        return moment(text) if length is None else datetime.now(UTC).replace(microsecond=0) - length
+    except ValueError as error:
+        raise UsageError(
+            f"--exclude-newer is neither a date nor a span of time: {text!r}",
+            hint="for example 2026-09-12, 2026-09-12T08:00:00Z or `7 days`",
+        ) from error
 
 
 def _report(outcome: LockOutcome, console: Console) -> None:
@@ -119,6 +145,7 @@ def _report(outcome: LockOutcome, console: Console) -> None:
                     "python": target.python,
                     "os_packages": len(target.base.packages),
                     "wheels": len(target.wheels),
+                    "indexes": _by_index(target),
                     "manifest": None if target.manifest is None else str(target.manifest),
                 }
                 for target in outcome.lock.targets
@@ -137,6 +164,15 @@ def _report(outcome: LockOutcome, console: Console) -> None:
             "notes": list(outcome.notes),
         },
     )
+
+
+def _by_index(target: Target) -> dict[str, list[str]]:
+    """Which packages came from which index; empty where the project has one."""
+    found: dict[str, list[str]] = {}
+    for wheel in target.wheels:
+        if wheel.index is not None:
+            found.setdefault(wheel.index, []).append(wheel.name)
+    return found
 
 
 def _sentence(change: Change) -> str:

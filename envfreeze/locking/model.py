@@ -40,6 +40,8 @@ class Wheel:
         url: where it is fetched from: http(s) or file; credentials never stand in it.
         requested: the project asks for it by name (pip's REQUESTED marker).
         direct: the project names this very URL (PEP 610 direct_url.json).
+        index: URL of the index that it was taken from, without credentials, where the project has several;
+            None: it has one, or the wheel comes from none.
 
     """
 
@@ -51,6 +53,7 @@ class Wheel:
     url: str
     requested: bool = False
     direct: bool = False
+    index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
@@ -20,7 +19,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import indexes, local, requirements, toml, uv
+from envfreeze.locking import answer, indexes, local, requirements, rivals
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.wheels import best, ranks
@@ -109,8 +108,14 @@ def resolve(
     try:
         with tempfile.TemporaryDirectory(prefix="envfreeze-lock-") as temporary:
             scratch = Path(temporary).resolve()
-            document = _compile(
-                project, target, kept, scratch, offline=offline, newest=exclude_newer or cutoff(project)
+            document = answer.find(
+                project,
+                target,
+                kept,
+                scratch,
+                offline=offline,
+                newest=exclude_newer or cutoff(project),
+                progress=progress,
             )
             wheels = _wheels(document, target, kept, scratch)
     except OSError as error:
@@ -120,6 +125,8 @@ def resolve(
         ) from error
     _check_unchanged(wheels, kept)
     _warn_of_outside(wheels, project, progress)
+    if not offline:
+        rivals.warn(wheels, project, progress)
     return tuple(replace(wheel, requested=wheel.name in names) for wheel in wheels)
 
 
@@ -137,52 +144,6 @@ def _requirement_name(text: str) -> str:
         return canonicalize_name(Requirement(text).name)
     except InvalidRequirement as error:
         raise UsageError(f"not the name of a package: {text!r}") from error
-
-
-def _compile(
-    project: Project,
-    target: PipTarget,
-    pins: Sequence[Wheel],
-    scratch: Path,
-    *,
-    offline: bool,
-    newest: str | None,
-) -> Mapping[str, Any]:
-    """Ask uv; its answer is a PEP 751 document that offers every file of each package."""
-    output = scratch / "pylock.toml"
-    # uv keeps the versions that its output file already holds.
-    _write_pins(output, pins)
-    arguments = [f"--output-file={output}", f"--python-version={target.python}"]
-    arguments.append(f"--python-platform={target.platform.machine}-{target.manylinux}")
-    arguments += [f"--constraints={path}" for path in project.pip.constraints]
-    if newest is not None:
-        arguments.append(f"--exclude-newer={newest}")
-    shown_as = {}
-    sources = list(project.pip.requirements)
-    if project.pip.dependencies:
-        listed = scratch / "dependencies.txt"
-        listed.write_text("".join(f"{line}\n" for line in project.pip.dependencies), encoding="utf-8")
-        shown_as = {str(listed): "the project's dependencies"}
-        sources.append(str(listed))
-    where = indexes.of_project(project)
-    if project.pip.index_url is None and requirements.name_an_index(project):
-        # What the project's own files say counts for more than the machine's mirror.
-        where = replace(where, default=None)
-    uv.compile_pylock(
-        [*arguments, "--", *sources], folder=project.root, indexes=where, offline=offline, shown_as=shown_as
-    )
-    return tomllib.loads(output.read_text(encoding="utf-8"))
-
-
-def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
-    # A URL pins itself.
-    packages = [{"name": pin.name, "version": pin.version} for pin in pins if not pin.direct]
-    document: dict[str, toml.Value] = {
-        "lock-version": "1.0",
-        "created-by": "envfreeze",
-        "packages": packages,
-    }
-    output.write_text(toml.dumps(document), encoding="utf-8")
 
 
 def _wheels(
@@ -256,6 +217,7 @@ def _wheel(
         size=_size(file, url),
         url=url,
         direct=direct,
+        index=None if direct else package.get("index"),
     )
 
 

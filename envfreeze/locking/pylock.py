@@ -115,12 +115,14 @@ def _package(wheel: Wheel, folder: Path | None) -> Mapping[str, toml.Value]:
         file["size"] = wheel.size
     file["hashes"] = {"sha256": wheel.digest.hex}
     where: dict[str, toml.Value] = {"archive": file} if wheel.direct else {"wheels": [file]}
-    return {"name": wheel.name, "version": wheel.version, **where}
+    index: dict[str, toml.Value] = {} if wheel.index is None else {"index": wheel.index}
+    return {"name": wheel.name, "version": wheel.version, **index, **where}
 
 
 def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wheel:
     name, version = package.string("name"), package.string("version")
     direct = "archive" in package.keys()  # noqa: SIM118 - not a mapping
+    index = _index(package)
     if direct:
         file = package.table("archive")
     else:
@@ -137,7 +139,16 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
     hashes.finish()
     size = file.optional_size("size")
     file.finish()
-    return Wheel(name, version, filename, digest, size, url, requested=name in requested, direct=direct)
+    return Wheel(
+        name, version, filename, digest, size, url, requested=name in requested, direct=direct, index=index
+    )
+
+
+def _index(package: Table) -> str | None:
+    index = package.optional_string("index")
+    if index is not None and (urlsplit(index).scheme not in {"http", "https", "file"} or "@" in index):
+        raise package.wrong("index", "is not an http, https or file URL without credentials")
+    return index
 
 
 def _url(file: Table, folder: Path | None) -> str:

@@ -18,7 +18,7 @@ from envfreeze.errors import MachineError, NetworkError, ResolutionError
 from envfreeze.locking.indexes import Indexes, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 # What remains of UV_*: where uv keeps its cache, how it reaches and authenticates with an index. Whatever
@@ -32,17 +32,29 @@ _NOISE = re.compile(r"warning: The requested Python version .*|Resolved \d+ pack
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|dns error|tcp connect error|timed out|"
     r"could not be queried due to|the network was disabled|Network connectivity is disabled|"
-    r"error decoding response body|Request failed after",
+    r"error decoding response body|Request failed after|returned a 403 Forbidden",
     re.IGNORECASE,
 )
+_UNREADABLE = re.compile(
+    r"unexpected (?:JSON|HTML)|Unsupported `Content-Type`|Failed to read metadata", re.IGNORECASE
+)
+_FIRST_INDEX = re.compile(r"`(?P<name>[^`]+)` was found on \S+, but not at the requested version")
+_YANKED = re.compile(r"`(?P<what>[^`]+)` is yanked(?P<why> \(reason: .*\))?")
+_WARNING = re.compile(r"^warning: (.*)$", re.MULTILINE)
 _BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
 _OFFLINE = re.compile(r"network was disabled|connectivity is disabled", re.IGNORECASE)
 _AUTHENTICATION = re.compile(r"\b(401|403)\b|authentication credentials", re.IGNORECASE)
 
 
 def compile_pylock(
-    arguments: Sequence[str], *, folder: Path, indexes: Indexes, offline: bool, shown_as: Mapping[str, str]
-) -> None:
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    indexes: Indexes,
+    offline: bool,
+    shown_as: Mapping[str, str],
+    secrets: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
     """Run `uv pip compile` in a folder.
 
     Args:
@@ -51,6 +63,10 @@ def compile_pylock(
         indexes: where to look.
         offline: take from uv's cache only.
         shown_as: paths of temporary files, and what an error calls them.
+        secrets: further environment variables, with users and passwords.
+
+    Returns:
+        What uv warns of (yanked files, files without a date), one sentence each.
 
     Raises:
         ResolutionError: uv found no answer; its explanation is in the message.
@@ -58,20 +74,59 @@ def compile_pylock(
         MachineError: uv is missing or cannot run.
 
     """
-    command = [_binary(), "pip", "compile", "--no-config", "--format", "pylock.toml"]
-    # The interpreter only runs builds of metadata; version and platform stand in the arguments.
-    command += ["--python", sys.executable, "--no-python-downloads"]
-    command += ["--quiet", "--no-progress", "--color", "never", "--no-header", "--no-annotate"]
-    environment = _environment(indexes)
-    if indexes.find_links and "UV_FIND_LINKS" not in environment:
-        command += [f"--find-links={place}" for place in indexes.find_links]
-    if offline:
-        command.append("--offline")
-    status, said = _run([*command, *arguments], folder, environment)
+    command = [*_command("pylock.toml", indexes, offline=offline), "--no-annotate", *arguments]
+    status, _, said = _run(command, folder, _environment(indexes, secrets or {}))
     if status != 0:
         for path, name in shown_as.items():
             said = said.replace(path, name)
         raise _error(status, _clean(said))
+    return tuple(_warnings(_clean(said)))
+
+
+def annotate(
+    arguments: Sequence[str], *, folder: Path, indexes: Indexes, offline: bool, secrets: Mapping[str, str]
+) -> str:
+    """Ask for the same in the requirements format, with every package's index and who asked for it.
+
+    Args:
+        arguments: as for `compile_pylock`; the output file holds the versions to keep.
+        folder: likewise.
+        indexes: likewise.
+        offline: likewise.
+        secrets: likewise.
+
+    Returns:
+        The requirements, with uv's comments; "" where uv has no answer.
+
+    Raises:
+        MachineError: uv is missing or cannot run.
+
+    """
+    said = ""
+    # What is asked again is in uv's cache, unless it was told to keep none.
+    for without_network in [True] if offline else [True, False]:
+        command = _command("requirements.txt", indexes, offline=without_network)
+        command += ["--annotation-style=split", "--emit-index-annotation", "--no-strip-extras", *arguments]
+        status, said, _ = _run(command, folder, _environment(indexes, secrets))
+        if status == 0:
+            return said
+    return ""
+
+
+def _command(form: str, indexes: Indexes, *, offline: bool) -> list[str]:
+    command = [_binary(), "pip", "compile", "--no-config", "--format", form]
+    # The interpreter only runs builds of metadata; version and platform stand in the arguments.
+    command += ["--python", sys.executable, "--no-python-downloads"]
+    command += ["--no-progress", "--color", "never", "--no-header"]
+    if indexes.no_index and not (indexes.named or indexes.extra):
+        command.append("--no-index")
+    if indexes.find_links and not _fit_a_variable(indexes.find_links):
+        command += [f"--find-links={place}" for place in indexes.find_links]
+    return [*command, "--offline"] if offline else command
+
+
+def _fit_a_variable(places: Sequence[str]) -> bool:
+    return not any("," in place for place in places)
 
 
 def _binary() -> str:
@@ -86,7 +141,7 @@ def _binary() -> str:
         ) from error
 
 
-def _environment(indexes: Indexes) -> dict[str, str]:
+def _environment(indexes: Indexes, secrets: Mapping[str, str]) -> dict[str, str]:
     """Give the child's environment; URLs travel in it because others can read a command line."""
     kept = {
         name: value
@@ -95,23 +150,34 @@ def _environment(indexes: Indexes) -> dict[str, str]:
     }
     # A fetch of a private repository must fail, not wait for a password that nobody is asked for.
     kept["GIT_TERMINAL_PROMPT"] = "0"
-    if indexes.default is not None:
-        kept["UV_DEFAULT_INDEX"] = indexes.default
-    if indexes.extra:
-        kept["UV_INDEX"] = " ".join(indexes.extra)
-    if indexes.find_links and not any("," in place for place in indexes.find_links):
+    if indexes.keyring:
+        kept["UV_KEYRING_PROVIDER"] = "subprocess"
+    further = [f"{index.name}={index.url}" for index in indexes.named if not index.explicit]
+    further += indexes.extra
+    default = indexes.default
+    if indexes.no_index and further:
+        # uv has no variable for "no default index"; the last of the others takes its place.
+        default = further.pop()
+    elif default is not None and indexes.default_name is not None:
+        default = f"{indexes.default_name}={default}"
+    if default is not None:
+        kept["UV_DEFAULT_INDEX"] = default
+    if further:
+        kept["UV_INDEX"] = " ".join(further)
+    if indexes.find_links and _fit_a_variable(indexes.find_links):
         kept["UV_FIND_LINKS"] = ",".join(indexes.find_links)
-    return kept
+    return {**kept, **secrets}
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run it to its end: status, standard output and standard error."""
     try:
         child = subprocess.Popen(
             command,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
         )
@@ -119,13 +185,13 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
         raise MachineError(f"uv cannot be run ({command[0]}): {error.strerror}") from error
     with child:
         try:
-            _, said = child.communicate()
+            written, said = child.communicate()
         except BaseException:
             # The group, because uv may be running a build of its own.
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             raise
-    return child.returncode, said.decode("utf-8", "replace")
+    return child.returncode, written.decode("utf-8", "replace"), said.decode("utf-8", "replace")
 
 
 def _clean(said: str) -> str:
@@ -134,17 +200,43 @@ def _clean(said: str) -> str:
     return redact(kept).strip().removeprefix("error: ")
 
 
+def _warnings(said: str) -> Iterator[str]:
+    """What of uv's warnings a user should read, one sentence each."""
+    undated = 0
+    for warning in _WARNING.findall(said):
+        if yanked := _YANKED.match(warning):
+            yield (
+                f"{yanked['what']} is yanked{yanked['why']}; it is locked all the same, since the project or "
+                "the lock pins it"
+            )
+        elif "missing an upload date" in warning:
+            undated += 1
+        else:
+            yield warning
+    if undated:
+        yield (
+            f"{undated} file{' has' if undated == 1 else 's have'} no upload date on the index and "
+            "cannot be taken under exclude-newer"
+        )
+
+
 def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError:
     if status < 0:
         return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
     if built := _BUILD.match(said):
         return _build_error(built[1], said)
     message, details = said.partition("\n")[0], _details(said)
+    if _UNREADABLE.search(said):
+        return NetworkError(
+            f"the package index gave an answer that cannot be read: {message}",
+            hint="open the address in a browser: a proxy or a sign-in page may answer in the index's place",
+            details=details,
+        )
     if not _NETWORK.search(said):
         return ResolutionError(
             f"the Python packages cannot be resolved: {message}",
-            hint="change the requirements or constraints that it names",
-            details=details,
+            hint=_hint(said),
+            details=tuple(line for line in details if "--index-strategy" not in line),
         )
     if _OFFLINE.search(said):
         hint = "run it without --offline"
@@ -153,6 +245,15 @@ def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineEr
     else:
         hint = "check the network and the index's address, then try again"
     return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
+
+
+def _hint(said: str) -> str:
+    if found := _FIRST_INDEX.search(said):
+        return (
+            f"{found['name']} is on several indexes and taken from the first that has it; name the one "
+            f'that is meant: [[pip.index]] name, url, packages = ["{found["name"]}"]'
+        )
+    return "change the requirements or constraints that it names"
 
 
 def _build_error(package: str, said: str) -> ResolutionError:

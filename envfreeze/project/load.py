@@ -11,8 +11,9 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import path_problem
 from envfreeze.oci.platform import Platform
-from envfreeze.project import places
+from envfreeze.project import places, sources
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
+from envfreeze.project.index_tables import described
 from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
 from envfreeze.project.packages import read_packages, several
 from envfreeze.project.pyproject import Pyproject
@@ -56,6 +57,7 @@ def load(root: Path) -> Project:
     pip, files = read_packages(root, written, settings["pip"], pyproject)
     entropy = EntropySettings(settings["entropy"]["seed"])
     effective = _effective(image, apt, pip, settings, pyproject.requires_python)
+    effective["pip"] |= described(settings["pip"], pyproject.uv)
     return Project(
         root=root,
         name=pyproject.name or root.name or "project",
@@ -67,6 +69,7 @@ def load(root: Path) -> Project:
         record=RecordSettings(tuple(settings["record"]["store"])),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
+        warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from envfreeze.oci.platform import Platform
@@ -69,6 +69,64 @@ class ImageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PipIndex:
+    """A package index with a name.
+
+    Attributes:
+        name: unique in the project; letters, digits, `.`, `-`, `_`.
+        url: of its simple API, which may hold a password.
+        explicit: it is asked only for the packages that are assigned to it.
+
+    """
+
+    name: str
+    url: str = field(repr=False)
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Packages that come from one index and no other.
+
+    Attributes:
+        packages: a normalised name, or a pattern of one with `*`.
+        index: `PipIndex.name`.
+        marker: an environment marker (PEP 508) that the target has to meet; None: any target.
+
+    """
+
+    packages: str
+    index: str
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustments:
+    """What `[tool.uv]` says of the resolution beyond indexes.
+
+    Attributes:
+        constraints: requirements that limit versions and add no package.
+        overrides: requirements that take the place of whatever else is asked of the same package.
+        excludes: names that are left out of the resolution.
+        environments: markers, one of which every target has to meet; (): any target.
+        index_strategy: uv's; None: the first index that knows a package is the only one asked for it.
+        prerelease: uv's; None: its default.
+        resolution: uv's; None: the highest versions.
+        package_cutoffs: name and RFC 3339 moment, or `false`, in place of `exclude_newer`.
+
+    """
+
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    index_strategy: str | None = None
+    prerelease: str | None = None
+    resolution: str | None = None
+    package_cutoffs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PipSettings:
     """`[pip]`.
 
@@ -84,6 +142,15 @@ class PipSettings:
         extra_index_urls: further indexes, which may hold passwords.
         find_links: folders (relative to the project) or URLs of wheels, which may hold passwords.
         exclude_newer: no file uploaded after this moment.
+        exclude_newer_span: no file younger than this when the lock is made; the lock keeps the moment. Only
+            one of the two is set.
+        resolver: `uv` or `pip-tools`.
+        index_name: the name of `index_url`, where it has one.
+        indexes: indexes with names, in the order in which they are asked, before `extra_index_urls`.
+        assignments: which packages come from which of them; the first that fits counts.
+        no_index: there is no index but `indexes`, `extra_index_urls` and `find_links`.
+        keyring: passwords are asked of the `keyring` command; None: where the environment says so.
+        adjustments: what `[tool.uv]` says.
 
     """
 
@@ -96,6 +163,14 @@ class PipSettings:
     extra_index_urls: tuple[str, ...] = field(repr=False)
     find_links: tuple[str, ...] = field(repr=False)
     exclude_newer: datetime | None
+    exclude_newer_span: timedelta | None = None
+    resolver: str = "uv"
+    index_name: str | None = None
+    indexes: tuple[PipIndex, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    no_index: bool = False
+    keyring: bool | None = None
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +216,7 @@ class Project:
             effective keys that shape the resolution or the image.
         requires_python: `[project] requires-python`, a PEP 440 specifier that the image's Python has to meet;
             None: not said.
+        warnings: what the project says and envfreeze does not follow, one sentence each.
 
     """
 
@@ -154,3 +230,4 @@ class Project:
     record: RecordSettings
     inputs: Mapping[str, bytes] = field(repr=False)
     requires_python: str | None = None
+    warnings: tuple[str, ...] = ()
