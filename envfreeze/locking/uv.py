@@ -79,7 +79,7 @@ def compile_pylock(
     if status != 0:
         for path, name in shown_as.items():
             said = said.replace(path, name)
-        raise _error(status, _clean(said))
+        raise _error(status, _of_error(_clean(said)), keyring=indexes.keyring)
     return tuple(_warnings(_clean(said)))
 
 
@@ -197,7 +197,13 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
 def _clean(said: str) -> str:
     lines = (line.rstrip() for line in _COLOURS.sub("", said).splitlines())
     kept = "\n".join(line for line in lines if not _NOISE.fullmatch(line))
-    return redact(kept).strip().removeprefix("error: ")
+    return redact(kept).strip()
+
+
+def _of_error(said: str) -> str:
+    """Give what uv says of its failure; before it stand warnings, and what its children wrote."""
+    found = re.search(r"^error: ", said, re.MULTILINE)
+    return said[found.end() :] if found else said
 
 
 def _warnings(said: str) -> Iterator[str]:
@@ -220,7 +226,7 @@ def _warnings(said: str) -> Iterator[str]:
         )
 
 
-def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError:
+def _error(status: int, said: str, *, keyring: bool) -> ResolutionError | NetworkError | MachineError:
     if status < 0:
         return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
     if built := _BUILD.match(said):
@@ -241,7 +247,9 @@ def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineEr
     if _OFFLINE.search(said):
         hint = "run it without --offline"
     elif _AUTHENTICATION.search(said):
-        hint = "give its credentials in ~/.netrc, or in PIP_INDEX_URL as https://user:password@host/"
+        hint = "give its credentials in ~/.netrc, in UV_INDEX_<NAME>_PASSWORD, or as ${NAME} in its URL"
+        if keyring:
+            hint += "; what the keyring says: keyring get URL USER"
     else:
         hint = "check the network and the index's address, then try again"
     return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
