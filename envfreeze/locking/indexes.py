@@ -33,7 +33,7 @@ class Indexes:
         named: indexes with names, which come before `extra`.
         default_name: the name of `default`, where it has one.
         in_files: URLs that the requirements files themselves name; uv reads those from the files.
-        no_index: there is no default index.
+        no_index: there is no index, only `find_links`.
         keyring: passwords are asked of the `keyring` command.
 
     """
@@ -50,12 +50,12 @@ class Indexes:
     @property
     def are_several(self) -> bool:
         """Whether a package may come from more than one index, so that the lock says from which."""
-        return len(self.named) + len(self.extra) + len(self.in_files) + (not self.no_index) > 1
+        return bool(self.named or self.extra or self.in_files)
 
     @property
     def in_order(self) -> tuple[str, ...]:
         """The URLs in the order in which a package that is assigned to none of them is looked for."""
-        default = () if self.default is None or self.no_index else (self.default,)
+        default = () if self.default is None else (self.default,)
         asked = (index.url for index in self.named if not index.explicit)
         return (*asked, *self.extra, *self.in_files, *default)
 
@@ -78,7 +78,7 @@ def of_project(project: Project) -> Indexes:
         no_index=pip.no_index,
         keyring=keyring.is_wanted(project),
     )
-    if found.default is None and requirements.index(project) is None:
+    if found.default is None and not found.no_index and requirements.index(project) is None:
         for variable in _FROM_ENVIRONMENT:
             # uv takes `name=url` for an index.
             if value := re.sub(r"^[\w.-]+=(?=\w+://)", "", os.environ.get(variable, "").strip()):

@@ -118,7 +118,7 @@ def _command(form: str, indexes: Indexes, *, offline: bool) -> list[str]:
     # The interpreter only runs builds of metadata; version and platform stand in the arguments.
     command += ["--python", sys.executable, "--no-python-downloads"]
     command += ["--no-progress", "--color", "never", "--no-header"]
-    if indexes.no_index and not (indexes.named or indexes.extra):
+    if indexes.no_index:
         command.append("--no-index")
     if indexes.find_links and not _fit_a_variable(indexes.find_links):
         command += [f"--find-links={place}" for place in indexes.find_links]
@@ -150,15 +150,11 @@ def _environment(indexes: Indexes, secrets: Mapping[str, str]) -> dict[str, str]
     }
     # A fetch of a private repository must fail, not wait for a password that nobody is asked for.
     kept["GIT_TERMINAL_PROMPT"] = "0"
-    if indexes.keyring:
-        kept["UV_KEYRING_PROVIDER"] = "subprocess"
+    kept["UV_KEYRING_PROVIDER"] = "subprocess" if indexes.keyring else "disabled"
     further = [f"{index.name}={index.url}" for index in indexes.named if not index.explicit]
     further += indexes.extra
     default = indexes.default
-    if indexes.no_index and further:
-        # uv has no variable for "no default index"; the last of the others takes its place.
-        default = further.pop()
-    elif default is not None and indexes.default_name is not None:
+    if default is not None and indexes.default_name is not None:
         default = f"{indexes.default_name}={default}"
     if default is not None:
         kept["UV_DEFAULT_INDEX"] = default

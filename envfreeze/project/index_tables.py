@@ -33,7 +33,7 @@ class Locations:
         indexes: those with names, without the default one.
         assignments: of `[[pip.index]] packages`.
         find_links: of `[tool.uv]`, as written.
-        no_index: there is no default index.
+        no_index: there is no index at all, as `[tool.uv] no-index` says where `[pip]` names none.
 
     """
 
@@ -72,6 +72,8 @@ def collect(written: Written, values: Mapping[str, Any], uv: UvSettings) -> Loca
     """
     rows = values["index"]
     _check_rows(written, rows, values)
+    if uv.no_index and not (rows or values["index-url"] or values["extra-index-url"]):
+        return Locations(None, None, (), (), (), _links(uv), no_index=True)
     own = [_own(written, number, row) for number, row in enumerate(rows)]
     names = {index.name for index in own}
     theirs = [
@@ -95,9 +97,13 @@ def collect(written: Written, values: Mapping[str, Any], uv: UvSettings) -> Loca
         assignments=tuple(
             Assignment(_pattern(name), row["name"]) for row in rows for name in row.get("packages", ())
         ),
-        find_links=(*uv.find_links, *(index.url for index in uv.indexes if index.flat)),
-        no_index=uv.no_index and default_url is None,
+        find_links=_links(uv),
+        no_index=False,
     )
+
+
+def _links(uv: UvSettings) -> tuple[str, ...]:
+    return (*uv.find_links, *(index.url for index in uv.indexes if index.flat))
 
 
 def described(values: Mapping[str, Any], uv: UvSettings) -> dict[str, Any]:

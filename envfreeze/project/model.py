@@ -148,7 +148,7 @@ class PipSettings:
         index_name: the name of `index_url`, where it has one.
         indexes: indexes with names, in the order in which they are asked, before `extra_index_urls`.
         assignments: which packages come from which of them; the first that fits counts.
-        no_index: there is no index but `indexes`, `extra_index_urls` and `find_links`.
+        no_index: there is no index, only `find_links`.
         keyring: passwords are asked of the `keyring` command; None: where the environment says so.
         adjustments: what `[tool.uv]` says.
 

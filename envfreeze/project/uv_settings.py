@@ -146,7 +146,7 @@ class UvSettings:
         index_url: as written.
         extra_index_urls: as written.
         find_links: as written.
-        no_index: there is no default index.
+        no_index: there is no index, only `find_links`.
         exclude_newer: as written.
         keyring: `keyring-provider = "subprocess"`.
         adjustments: the rest.

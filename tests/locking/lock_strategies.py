@@ -54,6 +54,7 @@ def wheels(draw: st.DrawFn) -> Wheel:
         url=root + quote(path),
         requested=draw(st.booleans()),
         direct=draw(st.booleans()),
+        index=draw(st.none() | st.just("https://index.example.org:8443/simple/cu128")),
     )
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envfreeze.errors import ResolutionError
-from envfreeze.locking import pip
+from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking import pip, requirements_lock
+from envfreeze.locking.model import AptBase, Target
 from envfreeze.locking.pip import PipTarget
 from envfreeze.oci.platform import Platform
-from envfreeze.project.model import Assignment, PipIndex
+from envfreeze.project.model import Adjustments, Assignment, PipIndex
 
 if TYPE_CHECKING:
     from conftest import Index, MakeWheel
@@ -185,3 +186,52 @@ def test_a_further_index_of_a_requirements_file_is_named_in_the_lock(
         requirements=("requirements.txt",),
     )
     assert [wheel.index for wheel in pip.resolve(project, AMD64)] == [index.url, other_index.url]
+
+
+def test_platforms_may_have_different_versions(index, make_wheel, make_project):
+    for version in ("1.0", "2.0"):
+        index.add(make_wheel("a", version))
+    project = make_project(
+        "a<2 ; platform_machine == 'x86_64'", "a>=2 ; platform_machine == 'aarch64'", index_url=index.url
+    )
+    assert versions(pip.resolve(project, AMD64)) == {"a": "1.0"}
+    assert versions(pip.resolve(project, ARM64)) == {"a": "2.0"}
+
+
+def test_what_tool_uv_says_of_versions_is_followed(index, make_wheel, make_project):
+    for version in ("1.0", "2.0", "3.0", "4.0rc1"):
+        index.add(make_wheel("a", version, requires=["b<2", "c"]), make_wheel("b", version))
+    index.add(make_wheel("c"))
+
+    def found(**said):
+        project = make_project("a", index_url=index.url, adjustments=Adjustments(**said))
+        return versions(pip.resolve(project, AMD64))
+
+    assert found() == {"a": "3.0", "b": "1.0", "c": "1.0"}
+    assert found(constraints=("a<3",))["a"] == "2.0"
+    assert found(overrides=("b>=3",))["b"] == "3.0"
+    assert found(excludes=("c",)) == {"a": "3.0", "b": "1.0"}
+    assert found(prerelease="allow")["a"] == "4.0rc1"
+    assert found(resolution="lowest")["a"] == "1.0"
+    with pytest.raises(UsageError, match=r"tool\.uv\.environments leaves out linux/amd64"):
+        found(environments=("platform_machine == 'aarch64'",))
+
+
+def test_without_an_index_only_links_are_looked_at(make_wheel, make_project, tmp_path):
+    make_wheel("a", folder=tmp_path / "project" / "wheels")
+    project = make_project("a", find_links=("wheels",), no_index=True)
+    assert versions(pip.resolve(project, AMD64)) == {"a": "1.0"}
+
+
+def test_a_file_of_several_indexes_stands_by_its_url_where_only_names_are_read(
+    cuda, other_index, make_project
+):
+    wheels = pip.resolve(make_project("torch", **cuda), AMD64)
+    target = Target(
+        AMD64.platform, "3.13.5", "2.41", "manylinux_2_40", AptBase("apt:x/y", (), (), ()), wheels
+    )
+    text = requirements_lock.render(target, folder=None).decode()
+    assert (
+        f"\ntorch @ {other_index.url.replace('simple/', 'files/')}torch-2.9%2Bcu128-py3-none-any.whl \\\n"
+        in text
+    )
