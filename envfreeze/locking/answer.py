@@ -78,7 +78,10 @@ def find(
         )
     asked, further = project, tuple[str, ...]()
     if project.pip.resolver == "pip-tools":
-        found = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
+        try:
+            found = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
+        except ResolutionError as error:
+            raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
         asked, further, pins = piptools.pinned_to(project, found), piptools.COMPLETING, ()
     desk = _Desk(asked, target, tuple(pins), scratch, offline, newest, further)
     document, assigned = solve(

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _WITHOUT = re.compile(
     r"there (?:is|are) no versions? of ([A-Za-z0-9._-]+?)(?:\[[^\]]*\])? and"
     r"|([A-Za-z0-9._-]+) was not found in the package registry"
+    r"|No matching distribution found for ([A-Za-z0-9._-]*[A-Za-z0-9])"
+    r"|/([A-Za-z0-9._-]+)/ does not provide upload-time"
 )
 _LINK = re.compile(rb"<a\s[^>]*href", re.IGNORECASE)
+_NOT_FOUND = 404
 _LONGEST = 32 << 20
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 
@@ -38,7 +41,14 @@ def explained(
         offline: ask nobody.
 
     """
-    names = sorted({name for found in _WITHOUT.findall(" ".join(error.details)) for name in found if name})
+    names = sorted(
+        {
+            name
+            for found in _WITHOUT.findall(" ".join([error.message, *error.details]))
+            for name in found
+            if name
+        }
+    )
     where = indexes.of_project(project)
     urls = [*where.in_order, *(index.url for index in where.named if index.explicit)]
     if offline or not names or not urls:
@@ -75,8 +85,13 @@ def _asked(
                 content += piece
                 if len(content) > _LONGEST:
                     return None
-    except AttemptError:
-        return None
+    except AttemptError as failed:
+        if failed.status == _NOT_FOUND:
+            return None
+        return NetworkError(
+            f"the package index {shown} did not answer for {name}: {failed.reason}",
+            hint="check the index's address and its credentials",
+        )
     if "html" in kind and not _LINK.search(content):
         return NetworkError(
             f"the package index {shown} answers for {name} with a page that lists no files",

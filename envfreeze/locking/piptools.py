@@ -46,10 +46,9 @@ COMPLETING = ("--no-deps", "--index-strategy=unsafe-best-match")
 """uv's arguments for looking up files: of these packages alone, and on any index, which is how pip looks."""
 
 _WITH_CUTOFF = Version("26")
-_NETWORK = re.compile(
-    r"Could not fetch URL|ConnectionError|Max retries exceeded|HTTP error|HTTPError|\b(?:401|403|5\d\d) |"
-    r"Name or service not known|Connection refused",
-)
+_NETWORK = re.compile(r"ConnectionError|Max retries exceeded|Name or service not known|Connection refused")
+_CLASS = re.compile(r"^[\w.]+: ")
+_TOLD = 12
 
 
 class Target(Protocol):
@@ -256,20 +255,21 @@ def _run(
 
 
 def _error(said: str) -> ResolutionError | NetworkError:
-    lines = [line.strip() for line in indexes.redact(said).splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(("Traceback", "File ", "WARNING: Retrying"))]
-    last = lines[-1] if lines else "pip-tools said nothing"
-    details = tuple(line for line in lines[-12:-1] if not line.startswith(("^", "raise ", "~")))
+    """Tell what pip says; pip-tools shows it below a traceback of its own."""
+    before, _, traceback = indexes.redact(said).partition("Traceback (most recent call last):")
+    thrown = [line for line in traceback.splitlines() if line and not line.startswith(" ")]
+    lines = [line.strip() for line in before.splitlines() if line.strip()]
+    last = _CLASS.sub("", thrown[-1]) if thrown else lines.pop() if lines else "it said nothing"
     if _NETWORK.search(said):
         return NetworkError(
             f"the package index did not answer pip-tools: {last}",
             hint="check the network, the index's address and its credentials, then try again",
-            details=details,
+            details=tuple(lines[-_TOLD:]),
         )
     return ResolutionError(
         f"the Python packages cannot be resolved by pip-tools: {last}",
         hint="change the requirements or constraints that it names",
-        details=details,
+        details=tuple(lines[-_TOLD:]),
     )
 
 

@@ -38,6 +38,9 @@ _NETWORK = re.compile(
 _UNREADABLE = re.compile(
     r"unexpected (?:JSON|HTML)|Unsupported `Content-Type`|Failed to read metadata", re.IGNORECASE
 )
+_DAMAGED = re.compile(
+    r"Failed to extract archive|unexpected end of file|Failed to read from zip", re.IGNORECASE
+)
 _FIRST_INDEX = re.compile(r"`(?P<name>[^`]+)` was found on \S+, but not at the requested version")
 _YANKED = re.compile(r"`(?P<what>[^`]+)` is yanked(?P<why> \(reason: .*\))?")
 _WARNING = re.compile(r"^warning: (.*)$", re.MULTILINE)
@@ -228,6 +231,12 @@ def _error(status: int, said: str, *, keyring: bool) -> ResolutionError | Networ
     if built := _BUILD.match(said):
         return _build_error(built[1], said)
     message, details = said.partition("\n")[0], _details(said)
+    if _DAMAGED.search(said):
+        return NetworkError(
+            f"a file of the package index is damaged, or came only in part: {message}",
+            hint="try again; if it stays so, exclude that version and tell whoever keeps the index",
+            details=details,
+        )
     if _UNREADABLE.search(said):
         return NetworkError(
             f"the package index gave an answer that cannot be read: {message}",

@@ -96,9 +96,8 @@ def test_a_file_that_ends_early_is_the_network(index, make_wheel, make_project):
     index.add(make_wheel("b"))
     content = wheel.read_bytes()
     wheel.write_bytes(content[: len(content) // 2])
-    with pytest.raises((NetworkError, ResolutionError)) as caught:
+    with pytest.raises(NetworkError, match=r"damaged, or came only in part: .*a==1.0"):
         pip.resolve(make_project("a", index_url=index.url), AMD64)
-    assert "a-1.0" in " ".join([caught.value.message, *caught.value.details]).replace("a==1.0", "a-1.0")
 
 
 def test_both_sides_of_a_contradiction_are_named(index, make_wheel, make_project):
