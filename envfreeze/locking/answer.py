@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.errors import NetworkError, ResolutionError, UsageError
 from envfreeze.locking import (
     diagnosis,
     indexes,
@@ -163,7 +163,13 @@ class _Desk:
             offline=self.offline,
             secrets=asked.secrets,
         )
-        return origins.parse(written)
+        found = origins.parse(written)
+        if document.get("packages") and not found:
+            raise NetworkError(
+                "the index that each package comes from cannot be found out: the indexes answer no more",
+                hint="try again",
+            )
+        return found
 
     def unneeded(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> set[str]:
         """Tell which assigned packages nothing else asks for."""
