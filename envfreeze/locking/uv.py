@@ -82,7 +82,7 @@ def compile_pylock(
     if status != 0:
         for path, name in shown_as.items():
             said = said.replace(path, name)
-        raise _error(status, _of_error(_clean(said)), keyring=indexes.keyring)
+        raise _error(status, _clean(said), keyring=indexes.keyring)
     return tuple(_warnings(_clean(said)))
 
 
@@ -225,7 +225,8 @@ def _warnings(said: str) -> Iterator[str]:
         )
 
 
-def _error(status: int, said: str, *, keyring: bool) -> ResolutionError | NetworkError | MachineError:
+def _error(status: int, said: str, *, keyring: bool = False) -> ResolutionError | NetworkError | MachineError:
+    said = _of_error(said)
     if status < 0:
         return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
     if built := _BUILD.match(said):
