@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +83,15 @@ def lock(
         bool,
         typer.Option("--resolve", help="Resolve the requirements again, after --from or --from-env."),
     ] = False,
+    exclude_newer: Annotated[
+        str | None,
+        typer.Option(
+            "--exclude-newer",
+            metavar="DATE",
+            help="Take no file uploaded after this moment (RFC 3339, or `7 days`), in this lock.",
+            show_default=False,
+        ),
+    ] = None,
     offline: Offline = False,
     workers: Workers = None,
     directory: Directory = None,
@@ -93,7 +103,7 @@ def lock(
     Pins that still satisfy the project stay where they are.
     """
     session = begin(context, directory, as_json=as_json, quiet=quiet)
-    moves = upgrade or bool(upgrade_package)
+    moves = upgrade or bool(upgrade_package) or exclude_newer is not None
     if (check or outdated) and (moves or allow_stale_index):
         raise UsageError("--check and --outdated write nothing, so no pin can move")
     if check and outdated:
@@ -131,10 +141,25 @@ def lock(
         offline=offline,
         seal=seal,
         allow_stale=allow_stale_index,
+        exclude_newer=None if exclude_newer is None else _moment(exclude_newer),
         workers=workers,
         progress=session.console,
     )
     _report(outcome, session.console, limit=None if verbose else SHOWN)
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment, or a span of time before now."""
+    from envfreeze.project.moments import moment, span  # noqa: PLC0415 - only where asked
+
+    length = span(text)
+    try:
+        return moment(text) if length is None else datetime.now(UTC).replace(microsecond=0) - length
+    except ValueError as error:
+        raise UsageError(
+            f"--exclude-newer is neither a date nor a span of time: {text!r}",
+            hint="for example 2026-09-12, 2026-09-12T08:00:00Z or `7 days`",
+        ) from error
 
 
 def _environment(prefix: Path | None) -> ImportedLock:
@@ -163,6 +188,8 @@ def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> Non
     if outcome.written:
         for target in outcome.lock.targets:
             console.note(_summary(target))
+            for index, names in _by_index(target).items():
+                console.note(f"  {len(names)} from {index}")
     removed = [path for path in outcome.written if not path.exists()]
     written = [path for path in outcome.written if path not in removed]
     for path in written:
@@ -184,6 +211,7 @@ def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> Non
                     "python": target.python,
                     "os_packages": len(target.base.packages),
                     "wheels": len(target.wheels),
+                    "indexes": _by_index(target),
                     "manifest": None if target.manifest is None else str(target.manifest),
                 }
                 for target in outcome.lock.targets
@@ -211,6 +239,15 @@ def _summary(target: Target) -> str:
     sides.append((len(target.wheels), "wheel"))
     counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
     return ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
+
+
+def _by_index(target: Target) -> dict[str, list[str]]:
+    """Which packages came from which index; empty where the project has one."""
+    found: dict[str, list[str]] = {}
+    for wheel in target.wheels:
+        if wheel.index is not None:
+            found.setdefault(wheel.index, []).append(wheel.name)
+    return found
 
 
 def _check(project: Project, console: Console, *, seal: bool, offline: bool, workers: int | None) -> None:

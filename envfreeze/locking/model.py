@@ -82,6 +82,8 @@ class Wheel:
         dependencies: normalised names of what it needs on the target with the extras asked for, sorted: other
             wheels, or what conda provides. Explains the lock, and shapes no byte of an image.
         source: what it was built from; None: it was fetched as it is.
+        index: URL of the index that it was taken from, without credentials, where the project has several;
+            None: it has one, or the wheel comes from none.
 
     """
 
@@ -95,6 +97,7 @@ class Wheel:
     direct: bool = False
     dependencies: tuple[str, ...] = ()
     source: Source | None = None
+    index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

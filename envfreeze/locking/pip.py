@@ -7,7 +7,6 @@ its platform, nor its configuration, only the requirements, the pins and what th
 from __future__ import annotations
 
 import tempfile
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -19,21 +18,21 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
-from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import guard, indexes, local, offered, requirements, toml, uv, via
+from envfreeze.errors import MachineError, ResolutionError, UntrustedError, UsageError
+from envfreeze.locking import answer, indexes, local, offered, requirements, rivals
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
-from envfreeze.locking.provided import explain, write_constraints
-from envfreeze.locking.pylock_sources import place_of
+from envfreeze.locking.provided import explain
 from envfreeze.locking.sources.builder import Builder
 from envfreeze.locking.sources.interpreter import this_platform
-from envfreeze.locking.sources.knowledge import Known, allow_sdist
+from envfreeze.locking.sources.knowledge import allow_sdist
 from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
+from envfreeze.project.model import Adjustments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.tags import Tag
 
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
-
-_ANNOTATED = "annotated.txt"
-"""Name of the file, among the temporary ones, in which uv says who needs whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +127,14 @@ def resolve(
         with tempfile.TemporaryDirectory(prefix="envfreeze-lock-") as temporary:
             scratch = Path(temporary).resolve()
             builder = None
-            if cache is not None:
+            if cache is not None and project.pip.resolver == "uv":
                 tools = partial(_tools, project, offline=offline, exclude_newer=newest)
                 authenticate = partial(indexes.authenticate, project=project)
                 workshop = Workshop(cache, progress, offline, authenticate)
                 minor = ".".join(target.python.split(".")[:2])
                 builder = Builder(project, workshop, minor, tools, kept)
             with _both_sides(provided):
-                document = _compile(
+                found = answer.find(
                     project,
                     target,
                     kept,
@@ -147,9 +143,9 @@ def resolve(
                     newest=newest,
                     provided=provided,
                     builder=builder,
+                    progress=progress,
                 )
-            wheels = _wheels(_without(document, there), target, kept, scratch, builder)
-            needs = _needs(scratch, progress)
+            wheels = _wheels(found.document, project, target, kept, scratch, builder)
     except OSError as error:
         raise MachineError(
             f"no room to resolve in: {error.filename or tempfile.gettempdir()}: {error.strerror}",
@@ -157,12 +153,14 @@ def resolve(
         ) from error
     _check_unchanged(wheels, kept)
     _warn_of_outside(wheels, project, progress)
+    if not offline:
+        rivals.warn(wheels, project, progress)
     return tuple(
         # What is built from a URL or a folder stands among the requirements, with its name or without.
         replace(
             wheel,
             requested=wheel.name in names or (wheel.source is not None and wheel.direct),
-            dependencies=needs.get(wheel.name, ()),
+            dependencies=found.needs.get(wheel.name, ()),
         )
         for wheel in wheels
     )
@@ -187,7 +185,14 @@ def _tools(
 ) -> tuple[Wheel, ...]:
     """Resolve build requirements for an interpreter of this machine, from the project's indexes."""
     platform, glibc = this_platform()
-    settings = replace(project.pip, requirements=(), dependencies=tuple(wanted), constraints=())
+    settings = replace(
+        project.pip,
+        requirements=(),
+        dependencies=tuple(wanted),
+        constraints=(),
+        # As in uv: what is said of the project's own packages does not hold for what builds them.
+        adjustments=Adjustments(index_strategy=project.pip.adjustments.index_strategy),
+    )
     asking = replace(project, pip=settings, inputs={})
     try:
         return resolve(
@@ -208,14 +213,6 @@ def _requirement_name(text: str) -> str:
         raise UsageError(f"not the name of a package: {text!r}") from error
 
 
-def _without(document: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
-    """The answer without the packages of these names."""
-    if not names:
-        return document
-    packages = [row for row in document.get("packages", ()) if canonicalize_name(row["name"]) not in names]
-    return {**document, "packages": packages}
-
-
 @contextmanager
 def _both_sides(provided: Sequence[Provided]) -> Iterator[None]:
     """Say in an error which of the versions that it names are conda's, and why they are there."""
@@ -232,129 +229,9 @@ def _both_sides(provided: Sequence[Provided]) -> Iterator[None]:
         raise
 
 
-def _compile(
-    project: Project,
-    target: PipTarget,
-    pins: Sequence[Wheel],
-    scratch: Path,
-    *,
-    offline: bool,
-    newest: str | None,
-    provided: Sequence[Provided],
-    builder: Builder | None,
-) -> Mapping[str, Any]:
-    """Ask uv; its answer is a PEP 751 document that offers every file of each package."""
-    output = scratch / "pylock.toml"
-    # uv keeps the versions that its output file already holds.
-    _write_pins(output, pins)
-    arguments = [f"--output-file={output}", f"--python-version={target.python}"]
-    arguments.append(f"--python-platform={target.platform.machine}-{target.manylinux}")
-    arguments += [f"--constraints={path}" for path in project.pip.constraints]
-    if newest is not None:
-        arguments.append(f"--exclude-newer={newest}")
-    shown_as = {}
-    if provided:
-        stubs = scratch / "conda"
-        arguments.append(f"--constraints={write_constraints(provided, stubs)}")
-        shown_as = {f"{stubs.as_uri()}/": "conda:", str(stubs): "conda"}
-    sources = list(project.pip.requirements)
-    if project.pip.dependencies:
-        listed = scratch / "dependencies.txt"
-        listed.write_text("".join(f"{line}\n" for line in project.pip.dependencies), encoding="utf-8")
-        shown_as[str(listed)] = "the project's dependencies"
-        sources.append(str(listed))
-    where = indexes.of_project(project)
-    if project.pip.index_url is None and requirements.name_an_index(project):
-        # What the project's own files say counts for more than the machine's mirror.
-        where = replace(where, default=None)
-    known = Known(scratch, builder)
-    python = guard.make(scratch / "guard")
-
-    def ask(asked: Sequence[str]) -> Mapping[str, Any]:
-        uv.compile_pylock(
-            [*arguments, "--", *asked],
-            folder=project.root,
-            indexes=where,
-            offline=offline,
-            shown_as=shown_as,
-            python=python,
-            configuration=known.configuration(),
-        )
-        return tomllib.loads(output.read_text(encoding="utf-8"))
-
-    while True:
-        asked = known.requirements(project, sources, shown_as)
-        try:
-            document = ask(asked)
-            break
-        except uv.BuildWantedError as wanted:
-            known.learn(wanted, project, ask)
-            _write_pins(output, pins)
-    annotate = partial(
-        uv.compile_pylock,
-        folder=project.root,
-        indexes=where,
-        shown_as={},
-        python=python,
-        configuration=known.configuration(),
-        annotated=True,
-    )
-    _annotate(document, [*arguments[1:], "--", *asked], scratch / _ANNOTATED, annotate, offline=offline)
-    return document
-
-
-def _annotate(
-    document: Mapping[str, Any],
-    arguments: Sequence[str],
-    output: Path,
-    annotate: Callable[..., None],
-    *,
-    offline: bool,
-) -> None:
-    """Have uv say who needs whom: the same resolution, out of its cache and in some 50 ms.
-
-    No answer is no failure: a lock that cannot be explained is a lock all the same.
-    """
-    pins = [f"{one['name']}=={one['version']}\n" for one in document.get("packages", ()) if "version" in one]
-    for cached in (True,) if offline else (True, False):
-        # uv keeps the versions that its output file already holds.
-        output.write_text("".join(pins), encoding="utf-8")
-        try:
-            annotate([f"--output-file={output}", *arguments], offline=cached)
-        except (NetworkError, ResolutionError):  # a cache that is off (UV_NO_CACHE), or was cleared just now
-            output.unlink()
-        else:
-            return
-
-
-def _needs(scratch: Path, progress: Progress) -> Mapping[str, tuple[str, ...]]:
-    try:
-        return via.dependencies((scratch / _ANNOTATED).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
-        return {}
-
-
-def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
-    # A URL pins itself; of a branch or a tag it is the commit that stays.
-    packages: list[dict[str, toml.Value]] = [
-        {"name": pin.name, "version": pin.version} for pin in pins if not pin.direct
-    ]
-    packages += [
-        {"name": pin.name, "vcs": place_of(pin.source, None)}
-        for pin in pins
-        if pin.source is not None and pin.source.kind == "git"
-    ]
-    document: dict[str, toml.Value] = {
-        "lock-version": "1.0",
-        "created-by": "envfreeze",
-        "packages": packages,
-    }
-    output.write_text(toml.dumps(document), encoding="utf-8")
-
-
 def _wheels(
     document: Mapping[str, Any],
+    project: Project,
     target: PipTarget,
     pins: Sequence[Wheel],
     scratch: Path,
@@ -380,7 +257,7 @@ def _wheels(
         raise ResolutionError(
             f"{_count(missing)} without a wheel for {target} ({target.manylinux})",
             details=tuple(sorted(missing)),
-            hint=_hint(document, missing),
+            hint=_hint(document, project, missing),
         )
     if unhashed:
         raise ResolutionError(
@@ -393,7 +270,9 @@ def _wheels(
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _hint(document: Mapping[str, Any], missing: Sequence[str]) -> str:
+def _hint(document: Mapping[str, Any], project: Project, missing: Sequence[str]) -> str:
+    if project.pip.resolver != "uv":
+        return 'pin versions that have wheels; sdists are built with [pip] resolver = "uv" only'
     names = {text.partition(":")[0].partition(" ")[0] for text in missing}
     sdists = sorted(
         package["name"]
@@ -446,6 +325,7 @@ def _wheel(
         size=offered.size(file, url),
         url=url,
         direct=direct,
+        index=None if direct else package.get("index"),
     )
 
 

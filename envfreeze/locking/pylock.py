@@ -118,6 +118,8 @@ def _package(wheel: Wheel, folder: Path | None, locked: Collection[str]) -> Mapp
         file["size"] = wheel.size
     file["hashes"] = {"sha256": wheel.digest.hex}
     package: dict[str, toml.Value] = {"name": wheel.name, "version": wheel.version}
+    if wheel.index is not None:
+        package["index"] = wheel.index
     if here := [name for name in wheel.dependencies if name in locked]:
         package["dependencies"] = [{"name": name} for name in here]
     package |= {"archive": file} if wheel.direct else {"wheels": [file]}
@@ -133,6 +135,7 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
         return replace(wheel, requested=wheel.name in requested)
     name, version = package.string("name"), package.string("version")
     direct = "archive" in package.keys()  # noqa: SIM118 - not a mapping
+    index = pylock_files.index(package)
     if direct:
         file = package.table("archive")
     else:
@@ -160,6 +163,7 @@ def _wheel(package: Table, requested: frozenset[str], folder: Path | None) -> Wh
         requested=name in requested,
         direct=direct,
         dependencies=dependencies,
+        index=index,
     )
 
 

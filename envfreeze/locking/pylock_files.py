@@ -75,3 +75,16 @@ def dependencies(package: Table) -> list[str]:
         names.append(row.string("name"))
         row.finish()
     return names
+
+
+def index(package: Table) -> str | None:
+    """Read the index that a package was taken from.
+
+    Raises:
+        EditedError: it is no URL that envfreeze writes.
+
+    """
+    written = package.optional_string("index")
+    if written is not None and (urlsplit(written).scheme not in {"http", "https", "file"} or "@" in written):
+        raise package.wrong("index", "is not an http, https or file URL without credentials")
+    return written

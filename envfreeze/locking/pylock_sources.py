@@ -43,6 +43,8 @@ def package(
     # PEP 751: no version where the files are a source tree.
     if source.kind in {"sdist", "archive"}:
         row["version"] = wheel.version
+    if wheel.index is not None:
+        row["index"] = wheel.index
     if here := [name for name in wheel.dependencies if name in locked]:
         row["dependencies"] = [{"name": name} for name in here]
     row[_KEYS[source.kind]] = place_of(source, folder)
@@ -127,6 +129,7 @@ def read(package: Table, folder: Path | None) -> Wheel:
     if kind is None:
         raise package.wrong("tool", "stands in a package that has no source")
     version = package.string("version") if kind in {"sdist", "archive"} else None
+    index = pylock_files.index(package) if kind == "sdist" else None
     place = package.table(_KEYS[kind])
     tool = package.table("tool")
     about = tool.table("envfreeze")
@@ -151,6 +154,7 @@ def read(package: Table, folder: Path | None) -> Wheel:
         direct=kind != "sdist",
         dependencies=tuple(sorted(dependencies)),
         source=source,
+        index=index,
     )
 
 

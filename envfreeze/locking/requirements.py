@@ -6,9 +6,11 @@ files themselves; this module only reads names and options from them.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -16,10 +18,13 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from envfreeze.locking.markers import holds
 from envfreeze.project.requirements import includes, local, logical_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from packaging.markers import Marker
 
     from envfreeze.project.model import Project
 
@@ -27,18 +32,48 @@ _PYPROJECT = "pyproject.toml"
 _OPTIONS_AFTER = re.compile(r"\s--?[a-zA-Z].*$")
 _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;@( ])")
 _INDEX = re.compile(r"(?:-i|--index-url)[\s=]*(.+)")
+_FURTHER = re.compile(r"--extra-index-url[\s=]+(.+)")
+_LINKS = re.compile(r"(?:-f|--find-links)[\s=]*(.+)")
+_HASH = re.compile(r"--hash[\s=]+([a-z0-9]+):([0-9A-Fa-f]+)")
+_DIRECT = re.compile(r"[a-z][a-z0-9+.]*://[^\s@/]*@[^\s]+")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
-def requested(project: Project) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A line that says which files of a package are meant (`--hash`).
+
+    Attributes:
+        where: file and line.
+        name: the package, normalised.
+        marker: where the line applies; None: everywhere.
+        sha256: digests in hex, in lower case.
+        others: algorithms of further hashes.
+
+    """
+
+    where: str
+    name: str
+    marker: Marker | None
+    sha256: frozenset[str]
+    others: frozenset[str]
+
+
+def requested(project: Project, environment: Mapping[str, str] | None = None) -> frozenset[str]:
     """Collect the normalised names that the project's requirements name.
 
-    Markers are not looked at: a name that does not apply to a target is not in its resolution either.
+    Args:
+        project: whose.
+        environment: that of a target: names whose markers do not hold there are left out. None: markers are
+            not looked at, since a name that does not apply to a target is not in its resolution either.
 
     Raises:
         UsageError: a requirements file includes what cannot be locked.
 
     """
     lines = [*project.pip.dependencies, *_lines_of_files(project)]
+    if environment is not None:
+        lines = [line for line in lines if holds(_marker(line), environment)]
     return frozenset(name for line in lines if (name := _name(line)) is not None)
 
 
@@ -73,9 +108,52 @@ def wanted(project: Project) -> list[Requirement]:
     return found
 
 
-def name_an_index(project: Project) -> bool:
-    """Whether the requirements files themselves say which index to use (`--index-url`)."""
-    return any(_INDEX.match(line) for line in _lines_of_files(project))
+def index(project: Project) -> str | None:
+    """Give the index that the requirements files themselves name (`--index-url`), variables put in."""
+    found = (_INDEX.match(line) for line in _lines_of_files(project))
+    return next((_expanded(match[1].strip()) for match in found if match), None)
+
+
+def further_indexes(project: Project) -> tuple[str, ...]:
+    """Give the further indexes of the requirements files (`--extra-index-url`), variables put in."""
+    found = (_FURTHER.match(line) for line in _lines_of_files(project))
+    return tuple(_expanded(match[1].strip()) for match in found if match)
+
+
+def urls(project: Project) -> tuple[str, ...]:
+    """Give every URL in the requirements that may say who is asking, with its variables put in."""
+    found = []
+    for line in (*project.pip.dependencies, *_lines_of_files(project)):
+        options = (option.match(line) for option in (_INDEX, _FURTHER, _LINKS))
+        found += [_expanded(match[1].strip()) for match in options if match]
+        found += _DIRECT.findall(_expanded(line))
+    return tuple(dict.fromkeys(found))
+
+
+def hashed(project: Project) -> tuple[Hashed, ...]:
+    """Give the lines of requirements and constraints files that state hashes.
+
+    Raises:
+        UsageError: a file includes what cannot be locked.
+
+    """
+    found = []
+    for path in _files(project, (*project.pip.requirements, *project.pip.constraints), constraints=True):
+        for number, line in logical_lines(project.inputs[path].decode("utf-8-sig")):
+            stated = _HASH.findall(line)
+            name = _name(line) if stated else None
+            if name is None:
+                continue
+            found.append(
+                Hashed(
+                    where=f"{path}, line {number}",
+                    name=name,
+                    marker=_marker(line),
+                    sha256=frozenset(value.lower() for kind, value in stated if kind == "sha256"),
+                    others=frozenset(kind for kind, _ in stated if kind != "sha256"),
+                )
+            )
+    return tuple(found)
 
 
 def editable(project: Project) -> tuple[str, ...]:
@@ -123,21 +201,38 @@ def _lines_of_files(project: Project) -> list[str]:
 
 def _lines_with_places(project: Project) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
-    waiting = list(project.pip.requirements)
+    for path in _files(project, project.pip.requirements, constraints=False):
+        lines += [(path, line) for _, line in logical_lines(project.inputs[path].decode("utf-8-sig"))]
+    return lines
+
+
+def _files(project: Project, names: Iterable[str], *, constraints: bool) -> Iterator[str]:
+    """Every file that is read: those named, and what they include; constraints only where asked for."""
+    waiting = list(names)
     seen: set[str] = set()
     while waiting:
         path = posixpath.normpath(waiting.pop())
         if path in seen or path not in project.inputs:
             continue
         seen.add(path)
-        content = project.inputs[path]
-        lines += [(path, line) for _, line in logical_lines(content.decode("utf-8-sig"))]
+        yield path
         waiting += [
             posixpath.join(posixpath.dirname(path), include.path)
-            for include in includes(content, path)
-            if include.option in {"-r", "--requirement"}
+            for include in includes(project.inputs[path], path)
+            if constraints or include.option in {"-r", "--requirement"}
         ]
-    return lines
+
+
+def _expanded(text: str) -> str:
+    """Put environment variables in as pip and uv do: one that is not set stays as it is written."""
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], text)
+
+
+def _marker(line: str) -> Marker | None:
+    try:
+        return Requirement(_OPTIONS_AFTER.sub("", line).strip()).marker
+    except InvalidRequirement:
+        return None
 
 
 def _name(line: str) -> str | None:

@@ -48,6 +48,7 @@ def _requirement(wheel: Wheel, folder: Path | None) -> str:
     path = local.relative(wheel.url, folder)
     if path is not None:
         return f"./{path}"  # pip takes `name @ url` for absolute URLs only
-    if wheel.direct or wheel.url.startswith("file:"):
+    # Where the project has several indexes, a reader must not look for the package on another one.
+    if wheel.direct or wheel.index is not None or wheel.url.startswith("file:"):
         return f"{wheel.name} @ {wheel.url}"
     return f"{wheel.name}=={wheel.version}"

@@ -18,7 +18,7 @@ from envfreeze.locking import guard
 from envfreeze.locking.indexes import Indexes, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 # What remains of UV_*: where uv keeps its cache, how it reaches and authenticates with an index. Whatever
@@ -32,9 +32,18 @@ _NOISE = re.compile(r"warning: The requested Python version .*|Resolved \d+ pack
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|dns error|tcp connect error|timed out|"
     r"could not be queried due to|the network was disabled|Network connectivity is disabled|"
-    r"error decoding response body|Request failed after",
+    r"error decoding response body|Request failed after|returned a 403 Forbidden",
     re.IGNORECASE,
 )
+_UNREADABLE = re.compile(
+    r"unexpected (?:JSON|HTML)|Unsupported `Content-Type`|Failed to read metadata", re.IGNORECASE
+)
+_CUT_SHORT = re.compile(
+    r"Failed to extract archive|unexpected end of file|Failed to read from zip", re.IGNORECASE
+)
+_FIRST_INDEX = re.compile(r"`(?P<name>[^`]+)` was found on \S+, but not at the requested version")
+_YANKED = re.compile(r"`(?P<what>[^`]+)` is yanked(?P<why> \(reason: .*\))?")
+_WARNING = re.compile(r"^warning: (.*)$", re.MULTILINE)
 _BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
 _GIT = re.compile(r"Git operation failed|failed to (?:clone|fetch)", re.IGNORECASE)
 _DAMAGED = re.compile(r"Failed to extract|Invalid (?:tar|zip)|unsafe ", re.IGNORECASE)
@@ -64,10 +73,11 @@ def compile_pylock(
     indexes: Indexes,
     offline: bool,
     shown_as: Mapping[str, str],
-    annotated: bool = False,
     python: Path,
     configuration: Path | None = None,
-) -> None:
+    secrets: Mapping[str, str] | None = None,
+    annotated: bool = False,
+) -> tuple[str, ...]:
     """Run `uv pip compile` in a folder.
 
     Args:
@@ -76,9 +86,14 @@ def compile_pylock(
         indexes: where to look.
         offline: take from uv's cache only.
         shown_as: paths of temporary files, and what an error calls them.
-        annotated: write a requirements file that says who needs each package, instead of a pylock.toml.
         python: an interpreter of `guard`, which builds nothing.
         configuration: a uv.toml with what is known of packages; None: nothing is.
+        secrets: further environment variables, with users and passwords.
+        annotated: write a requirements file that says who needs each package and which index it comes from,
+            instead of a pylock.toml.
+
+    Returns:
+        What uv warns of (yanked files, files without a date), one sentence each.
 
     Raises:
         BuildWantedError: uv would have to build a package to learn what it depends on.
@@ -88,23 +103,28 @@ def compile_pylock(
         MachineError: uv is missing or cannot run.
 
     """
-    form = "requirements.txt" if annotated else "pylock.toml"
-    command = [binary(), "pip", "compile", "--format", form]
+    command = [binary(), "pip", "compile", "--format", "requirements.txt" if annotated else "pylock.toml"]
     command.append("--no-config" if configuration is None else f"--config-file={configuration}")
     # The interpreter would only run builds of metadata; version and platform stand in the arguments.
     command += ["--python", str(python), "--no-python-downloads", "--no-build-isolation"]
-    command += ["--quiet", "--no-progress", "--color", "never", "--no-header"]
-    command.append("--annotation-style=split" if annotated else "--no-annotate")
-    environment = _environment(indexes)
-    if indexes.find_links and "UV_FIND_LINKS" not in environment:
+    command += ["--no-progress", "--color", "never", "--no-header"]
+    command += ["--annotation-style=split", "--emit-index-annotation"] if annotated else ["--no-annotate"]
+    if indexes.no_index:
+        command.append("--no-index")
+    if indexes.find_links and not _fit_a_variable(indexes.find_links):
         command += [f"--find-links={place}" for place in indexes.find_links]
     if offline:
         command.append("--offline")
-    status, said = _run([*command, *arguments], folder, environment)
+    status, said = _run([*command, *arguments], folder, _environment(indexes, secrets or {}))
     if status != 0:
         for path, name in shown_as.items():
             said = said.replace(path, name)
-        raise _error(status, _clean(said))
+        raise _error(status, _clean(said), keyring=indexes.keyring)
+    return tuple(_warnings(_clean(said)))
+
+
+def _fit_a_variable(places: Sequence[str]) -> bool:
+    return not any("," in place for place in places)
 
 
 def binary() -> str:
@@ -125,7 +145,7 @@ def binary() -> str:
         ) from error
 
 
-def _environment(indexes: Indexes) -> dict[str, str]:
+def _environment(indexes: Indexes, secrets: Mapping[str, str]) -> dict[str, str]:
     """Give the child's environment; URLs travel in it because others can read a command line."""
     kept = {
         name: value
@@ -134,16 +154,23 @@ def _environment(indexes: Indexes) -> dict[str, str]:
     }
     # A fetch of a private repository must fail, not wait for a password that nobody is asked for.
     kept["GIT_TERMINAL_PROMPT"] = "0"
-    if indexes.default is not None:
-        kept["UV_DEFAULT_INDEX"] = indexes.default
-    if indexes.extra:
-        kept["UV_INDEX"] = " ".join(indexes.extra)
-    if indexes.find_links and not any("," in place for place in indexes.find_links):
+    kept["UV_KEYRING_PROVIDER"] = "subprocess" if indexes.keyring else "disabled"
+    further = [f"{index.name}={index.url}" for index in indexes.named if not index.explicit]
+    further += indexes.extra
+    default = indexes.default
+    if default is not None and indexes.default_name is not None:
+        default = f"{indexes.default_name}={default}"
+    if default is not None:
+        kept["UV_DEFAULT_INDEX"] = default
+    if further:
+        kept["UV_INDEX"] = " ".join(further)
+    if indexes.find_links and _fit_a_variable(indexes.find_links):
         kept["UV_FIND_LINKS"] = ",".join(indexes.find_links)
-    return kept
+    return {**kept, **secrets}
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run it to its end: status and standard error."""
     try:
         child = subprocess.Popen(
             command,
@@ -170,32 +197,84 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
 def _clean(said: str) -> str:
     lines = (line.rstrip() for line in _COLOURS.sub("", said).splitlines())
     kept = "\n".join(line for line in lines if not _NOISE.fullmatch(line))
-    return redact(kept).strip().removeprefix("error: ")
+    return redact(kept).strip()
 
 
-def _error(status: int, said: str) -> ResolutionError | NetworkError | MachineError | UntrustedError:
-    if status < 0:
-        return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
+def _of_error(said: str) -> str:
+    """Give what uv says of its failure; before it stand warnings, and what its children wrote."""
+    found = re.search(r"^error: ", said, re.MULTILINE)
+    return said[found.end() :] if found else said
+
+
+def _warnings(said: str) -> Iterator[str]:
+    """What of uv's warnings a user should read, one sentence each."""
+    undated = 0
+    for warning in _WARNING.findall(said):
+        if yanked := _YANKED.match(warning):
+            yield (
+                f"{yanked['what']} is yanked{yanked['why']}; it is locked all the same, since the project or "
+                "the lock pins it"
+            )
+        elif "missing an upload date" in warning:
+            undated += 1
+        else:
+            yield warning
+    if undated:
+        yield (
+            f"{undated} file{' has' if undated == 1 else 's have'} no upload date on the index and "
+            "cannot be taken under exclude-newer"
+        )
+
+
+def _error(
+    status: int, said: str, *, keyring: bool
+) -> ResolutionError | NetworkError | MachineError | UntrustedError:
     if guard.MARK in said:
         built = _BUILD.search(said)
         wanted = said.partition(guard.MARK)[2].partition("\n")[0].strip()
         return BuildWantedError(built[1] if built else "", wanted)
+    said = _of_error(said)
+    if status < 0:
+        return MachineError(f"uv was ended by {signal.Signals(-status).name}", details=_details(said))
     if built := _BUILD.match(said):
         return _source_error(built[1], said)
     message, details = said.partition("\n")[0], _details(said)
+    if _CUT_SHORT.search(said):
+        return NetworkError(
+            f"a file of the package index is damaged, or came only in part: {message}",
+            hint="try again; if it stays so, exclude that version and tell whoever keeps the index",
+            details=details,
+        )
+    if _UNREADABLE.search(said):
+        return NetworkError(
+            f"the package index gave an answer that cannot be read: {message}",
+            hint="open the address in a browser: a proxy or a sign-in page may answer in the index's place",
+            details=details,
+        )
     if not _NETWORK.search(said):
         return ResolutionError(
             f"the Python packages cannot be resolved: {message}",
-            hint="change the requirements or constraints that it names",
-            details=details,
+            hint=_hint(said),
+            details=tuple(line for line in details if "--index-strategy" not in line),
         )
     if _OFFLINE.search(said):
         hint = "run it without --offline"
     elif _AUTHENTICATION.search(said):
-        hint = "give its credentials in ~/.netrc, or in PIP_INDEX_URL as https://user:password@host/"
+        hint = "give its credentials in ~/.netrc, in UV_INDEX_<NAME>_PASSWORD, or as ${NAME} in its URL"
+        if keyring:
+            hint += "; what the keyring says: keyring get URL USER"
     else:
         hint = "check the network and the index's address, then try again"
     return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
+
+
+def _hint(said: str) -> str:
+    if found := _FIRST_INDEX.search(said):
+        return (
+            f"{found['name']} is on several indexes and taken from the first that has it; name the one "
+            f'that is meant: [[pip.index]] name, url, packages = ["{found["name"]}"]'
+        )
+    return "change the requirements or constraints that it names"
 
 
 def _source_error(package: str, said: str) -> ResolutionError | NetworkError | UntrustedError:

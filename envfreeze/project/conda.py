@@ -18,7 +18,7 @@ from envfreeze.project.environment_yml import parse
 from envfreeze.project.included import read_with_includes
 from envfreeze.project.keys import VARIABLE
 from envfreeze.project.model import CondaSettings
-from envfreeze.project.moments import moment
+from envfreeze.project.moments import moment, span
 from envfreeze.project.urls import expand, is_url
 from envfreeze.project.validation import Written
 
@@ -132,7 +132,7 @@ def read_conda(
         root: the project's folder, resolved.
         written: the configuration, for errors.
         values: the checked values of `[conda]`.
-        newest: `[pip] exclude-newer`, as TOML reads it.
+        newest: `[pip] exclude-newer`, as TOML reads it; a span of time is not looked at.
         configured: there is a configuration, so that only a `[conda]` in it makes a conda side.
 
     Returns:
@@ -330,6 +330,6 @@ def _locations(
 def _newest(written: Written, own: Any, shared: Any) -> datetime | None:  # noqa: ANN401 - TOML
     key, value = ("conda", own) if own is not None else ("pip", shared)
     try:
-        return None if value is None else moment(value)
+        return None if value is None or (own is None and span(value) is not None) else moment(value)
     except ValueError as error:
         raise written.error(f"{key}.exclude-newer", f"is not in the calendar: {value}") from error

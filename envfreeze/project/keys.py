@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.oci.platform import Platform
 from envfreeze.project.kinds import Choice, Items, Moment, Named, OneOrMore, Secret, Text, Whole
+from envfreeze.project.rows import Flag, Rows
 
 if TYPE_CHECKING:
     from envfreeze.project.kinds import Kind
@@ -290,6 +291,49 @@ APT = Table(
     repeated=True,
 )
 
+_INDEX_KEYS = (
+    Key(
+        "name",
+        Text(_NAME, "a name of letters, digits, `.`, `-` and `_`"),
+        "How it is called: in UV_INDEX_<NAME>_USERNAME and UV_INDEX_<NAME>_PASSWORD, and in messages.",
+        'name = "pytorch-cu128"',
+        required=True,
+    ),
+    Key(
+        "url",
+        _INDEX,
+        "Its simple API. `${NAME}` as in `index-url`.",
+        'url = "https://wheels.example.org/cu128"',
+        required=True,
+    ),
+    Key(
+        "packages",
+        Items(
+            Text(
+                r"[A-Za-z0-9*](?:[A-Za-z0-9._*-]*[A-Za-z0-9*])?",
+                "the name of a package, where `*` stands for any letters",
+            )
+        ),
+        "Packages that come from this index and from no other.",
+        'packages = ["torch", "nvidia-*"]',
+        (),
+    ),
+    Key(
+        "explicit",
+        Flag(),
+        "Whether it is asked for nothing but `packages`.",
+        "explicit = false",
+        otherwise="true where there are `packages`",
+    ),
+    Key(
+        "default",
+        Flag(),
+        "It takes the place of `index-url`: it is asked last.",
+        "default = true",
+        otherwise="false",
+    ),
+)
+
 PIP = Table(
     "pip",
     "The Python packages and where they come from.",
@@ -342,6 +386,23 @@ PIP = Table(
             (),
         ),
         Key(
+            "index",
+            Rows(_INDEX_KEYS),
+            "Indexes with names, asked in this order before `extra-index-url`, also written as tables "
+            "[[pip.index]]. Their keys: `name`, `url`, `packages` (names or patterns with `*` that come from "
+            "this index and no other), `explicit` (it is asked for nothing else; true where there are "
+            "`packages`) and `default` (it takes the place of `index-url`).",
+            'index = [{ name = "cu128", url = "https://wheels.example.org/cu128", packages = ["torch"] }]',
+            (),
+        ),
+        Key(
+            "keyring-provider",
+            Choice(("disabled", "subprocess")),
+            "Whether passwords of indexes whose URL has only a user name are asked of the `keyring` command.",
+            'keyring-provider = "subprocess"',
+            otherwise="UV_KEYRING_PROVIDER or PIP_KEYRING_PROVIDER where one is set, else disabled",
+        ),
+        Key(
             "find-links",
             OneOrMore(
                 Secret(
@@ -364,7 +425,8 @@ PIP = Table(
         Key(
             "exclude-newer",
             Moment(),
-            "Ignore files uploaded after this moment. A date alone means the end of that day in UTC.",
+            "Ignore files uploaded after this moment. A date alone means the end of that day in UTC. A span, "
+            'as in "7 days", ends when the lock is made, and the lock keeps that moment until an upgrade.',
             "exclude-newer = 2026-09-12",
             otherwise="no limit",
         ),
@@ -385,9 +447,10 @@ PIP = Table(
         ),
         Key(
             "resolver",
-            Choice(("uv",), "this version of envfreeze resolves with uv only"),
-            "What resolves the requirements.",
-            'resolver = "uv"',
+            Choice(("uv", "pip-tools")),
+            "What resolves the requirements. pip-tools resolves only for the Python and the platform that it "
+            "runs on, and has to be installed.",
+            'resolver = "pip-tools"',
             "uv",
         ),
     ),

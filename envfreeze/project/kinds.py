@@ -189,12 +189,16 @@ class Whole:
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+_SPAN = "[1-9][0-9]{0,3} (?:hours?|days?|weeks?)|P[1-9][0-9]{0,3}[DW]|PT[1-9][0-9]{0,3}H"
 _MOMENT = f"{_DATE}(?:[Tt ]{_CLOCK}(?:[Zz]|[+-][0-9]{{2}}:[0-9]{{2}}))?"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A date, or a date and time with its offset from UTC (RFC 3339); TOML's own forms or a string."""
+    """A date, or a date and time with its offset from UTC (RFC 3339), as TOML has them or as a string.
+
+    Or a span of time before the lock is made: `7 days`, or as ISO 8601 writes it, `P7D`.
+    """
 
     words: ClassVar[str] = "a date"
 
@@ -205,14 +209,17 @@ class Moment:
             if value.tzinfo is None:
                 yield Problem(f"{place} must say which time zone it is in", offset)
         elif isinstance(value, str):
-            if not re.fullmatch(_MOMENT, value):
-                yield Problem(f"{place} must be an RFC 3339 date or date and time, not {value!r}", offset)
+            if not re.fullmatch(f"{_MOMENT}|{_SPAN}", value):
+                yield Problem(
+                    f"{place} must be an RFC 3339 date or date and time, or a span of time, not {value!r}",
+                    f"{offset}, or a span, as in 7 days",
+                )
         elif not isinstance(value, date):
             yield _wrong_type(value, place, self.words)
 
     def schema(self) -> dict[str, Any]:
         """A string, as which editors show TOML's own dates to a schema."""
-        return {"type": "string", "pattern": anchored(_MOMENT)}
+        return {"type": "string", "pattern": anchored(f"{_MOMENT}|{_SPAN}")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.entry import path_problem
 from envfreeze.oci.platform import Platform
-from envfreeze.project import places, taken
+from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
+from envfreeze.project.index_tables import described
 from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
 from envfreeze.project.packages import read_packages, several
 from envfreeze.project.pyproject import Pyproject
@@ -89,6 +90,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         effective["conda"] = _effective_conda(side.settings)
     elif taken_settings is not None:
         effective["conda"] = _effective_conda(taken_settings)
+    effective["pip"] |= described(settings["pip"], pyproject.uv)
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -102,6 +104,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,
+        warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
     )
 
 

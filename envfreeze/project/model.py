@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from envfreeze.oci.platform import Platform
@@ -76,6 +76,64 @@ class ImageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PipIndex:
+    """A package index with a name.
+
+    Attributes:
+        name: unique in the project; letters, digits, `.`, `-`, `_`.
+        url: of its simple API, which may hold a password.
+        explicit: it is asked only for the packages that are assigned to it.
+
+    """
+
+    name: str
+    url: str = field(repr=False)
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Packages that come from one index and no other.
+
+    Attributes:
+        packages: a normalised name, or a pattern of one with `*`.
+        index: `PipIndex.name`.
+        marker: an environment marker (PEP 508) that the target has to meet; None: any target.
+
+    """
+
+    packages: str
+    index: str
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustments:
+    """What `[tool.uv]` says of the resolution beyond indexes.
+
+    Attributes:
+        constraints: requirements that limit versions and add no package.
+        overrides: requirements that take the place of whatever else is asked of the same package.
+        excludes: names that are left out of the resolution.
+        environments: markers, one of which every target has to meet; (): any target.
+        index_strategy: uv's; None: the first index that knows a package is the only one asked for it.
+        prerelease: uv's; None: its default.
+        resolution: uv's; None: the highest versions.
+        package_cutoffs: name and RFC 3339 moment, or `false`, in place of `exclude_newer`.
+
+    """
+
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    index_strategy: str | None = None
+    prerelease: str | None = None
+    resolution: str | None = None
+    package_cutoffs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PipSettings:
     """`[pip]`.
 
@@ -95,6 +153,15 @@ class PipSettings:
         allow_unreproducible: normalised names of packages whose builds may differ, `*` for all.
         lock: the lock file of another tool that the packages are taken from, relative to the project, or
             `<environment>`; None: the requirements are resolved.
+        exclude_newer_span: no file younger than this when the lock is made; the lock keeps the moment. Only
+            one of the two is set.
+        resolver: `uv` or `pip-tools`.
+        index_name: the name of `index_url`, where it has one.
+        indexes: indexes with names, in the order in which they are asked, before `extra_index_urls`.
+        assignments: which packages come from which of them; the first that fits counts.
+        no_index: there is no index, only `find_links`.
+        keyring: passwords are asked of the `keyring` command; None: where the environment says so.
+        adjustments: what `[tool.uv]` says.
 
     """
 
@@ -110,6 +177,14 @@ class PipSettings:
     lock: str | None = None
     allow_sdist: tuple[str, ...] = ()
     allow_unreproducible: tuple[str, ...] = ()
+    exclude_newer_span: timedelta | None = None
+    resolver: str = "uv"
+    index_name: str | None = None
+    indexes: tuple[PipIndex, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    no_index: bool = False
+    keyring: bool | None = None
+    adjustments: Adjustments = field(default_factory=Adjustments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +273,7 @@ class Project:
         requires_python: `[project] requires-python`, a PEP 440 specifier that the image's Python has to meet;
             None: not said.
         conda: `[conda]`; None: there is no environment file.
+        warnings: what the project says and envfreeze does not follow, one sentence each.
 
     """
 
@@ -212,3 +288,4 @@ class Project:
     inputs: Mapping[str, bytes] = field(repr=False)
     requires_python: str | None = None
     conda: CondaSettings | None = None
+    warnings: tuple[str, ...] = ()

@@ -5,22 +5,25 @@ from __future__ import annotations
 import functools
 import json
 import posixpath
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
 from envfreeze.errors import UsageError
-from envfreeze.project import places, taken
+from envfreeze.project import places, sources, taken
 from envfreeze.project.configuration import PYPROJECT
 from envfreeze.project.included import read_with_includes
+from envfreeze.project.index_tables import collect, of_uv
 from envfreeze.project.local_projects import local_projects
 from envfreeze.project.model import PipSettings
-from envfreeze.project.moments import moment
+from envfreeze.project.moments import moment, span
 from envfreeze.project.toml_file import read_toml
 from envfreeze.project.urls import expand, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from envfreeze.project.pyproject import Pyproject
@@ -84,23 +87,38 @@ def read_packages(
             _check_format(name, blame)
             lines |= read_with_includes(root, name, blame)
     contents |= lines
+    chosen = {canonicalize_name(name) for name in (*extras, *groups)}
     if lock is None:
+        dependencies = _from_sources(dependencies, pyproject, chosen)
         contents |= local_projects(root, dependencies, lines)
+    where = collect(written, values, pyproject.uv)
+    limit, length = _exclude_newer(written, values, pyproject)
     settings = PipSettings(
         requirements=tuple(files),
         dependencies=tuple(dict.fromkeys(dependencies)),
         extras=extras,
         groups=groups,
         constraints=tuple(values["constraints"]),
-        index_url=next(iter(_indexes(written, "index-url", values)), None),
-        extra_index_urls=_indexes(written, "extra-index-url", values),
-        find_links=_find_links(root, written, values),
-        exclude_newer=_exclude_newer(written, values),
+        index_url=where.index_url,
+        extra_index_urls=where.extra_index_urls,
+        find_links=(
+            *_find_links(root, written, "pip.find-links", several(values["find-links"])),
+            *_find_links(root, of_uv(), "find-links", where.find_links),
+        ),
+        exclude_newer=limit,
         lock=lock,
         allow_sdist=tuple(sorted({canonicalize_name(name) for name in values["allow-sdist"]})),
         allow_unreproducible=tuple(
             sorted({canonicalize_name(name) for name in values["allow-unreproducible"]})
         ),
+        exclude_newer_span=length,
+        resolver=values["resolver"],
+        index_name=where.index_name,
+        indexes=where.indexes,
+        assignments=(*where.assignments, *sources.assignments(pyproject.uv.sources, chosen, where.names)),
+        no_index=where.no_index,
+        keyring=_keyring(values, pyproject),
+        adjustments=pyproject.uv.adjustments,
     )
     return settings, contents
 
@@ -228,18 +246,20 @@ def _check_format(name: str, blame: places.Blame) -> None:
         raise error
 
 
-def _indexes(written: Written, key: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    expanded = expand(written, f"pip.{key}", several(values[key]))
-    if not all(map(is_url, expanded)):
-        raise written.error(
-            f"pip.{key}", "is not a URL once the environment variables are put in", "check what they hold"
-        )
-    return expanded
+def _from_sources(dependencies: Iterable[str], pyproject: Pyproject, chosen: Collection[str]) -> list[str]:
+    """Put `[tool.uv.sources]` into the requirements that pyproject.toml names."""
+    where = "tool.uv.sources"
+    return [
+        one for text in dependencies for one in sources.resolved(text, pyproject.uv.sources, chosen, where)
+    ]
 
 
-def _find_links(root: Path, written: Written, values: Mapping[str, Any]) -> tuple[str, ...]:
-    key = "pip.find-links"
-    given = several(values["find-links"])
+def _keyring(values: Mapping[str, Any], pyproject: Pyproject) -> bool | None:
+    given = values["keyring-provider"]
+    return pyproject.uv.keyring if given is None else bool(given == "subprocess")
+
+
+def _find_links(root: Path, written: Written, key: str, given: tuple[str, ...]) -> tuple[str, ...]:
     expanded = expand(written, key, given)
     for place, shown in zip(expanded, given, strict=True):
         if is_url(place):
@@ -254,9 +274,17 @@ def _find_links(root: Path, written: Written, values: Mapping[str, Any]) -> tupl
     return expanded
 
 
-def _exclude_newer(written: Written, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - datetime | None
-    value = values["exclude-newer"]
+def _exclude_newer(
+    written: Written, values: Mapping[str, Any], pyproject: Pyproject
+) -> tuple[datetime | None, timedelta | None]:
+    """Give the moment, or the span of time before the lock is made; both None where there is no limit."""
+    own = values["exclude-newer"]
+    key, where = ("pip.exclude-newer", written) if own is not None else ("exclude-newer", of_uv())
+    value = pyproject.uv.exclude_newer if own is None else own
+    length = span(value)
+    if value is not None and not isinstance(value, str | date):
+        raise where.error(key, f"is not a date: {value!r}")
     try:
-        return None if value is None else moment(value)
+        return (None, length) if value is None or length is not None else (moment(value), None)
     except ValueError as error:
-        raise written.error("pip.exclude-newer", f"is not in the calendar: {value}") from error
+        raise where.error(key, f"is not in the calendar: {value}") from error

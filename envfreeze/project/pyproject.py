@@ -8,7 +8,7 @@ extras (`dev = ["mine[test]"]`), the requirements of those extras take the place
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.errors import UsageError
 from envfreeze.project.configuration import PYPROJECT
+from envfreeze.project.uv_settings import UvSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,31 +34,27 @@ class Pyproject:
     Attributes:
         project: its `[project]` table; None without one.
         groups: its `[dependency-groups]` table.
-        sources: names in `[tool.uv.sources]`, normalised.
+        uv: `[tool.uv]`.
 
     """
 
     project: Mapping[str, Any] | None
     groups: Mapping[str, Any]
-    sources: frozenset[str]
+    uv: UvSettings = field(default_factory=UvSettings)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Pyproject:
         """Take the tables out of the document.
 
         Raises:
-            UsageError: one of them is not a table.
+            UsageError: one of them is not a table, or a key of `[tool.uv]` has a wrong value.
 
         """
         project = document.get("project")
         if project is not None:
             _require(project, dict, "project", "a table")
         groups = _require(document.get("dependency-groups", {}), dict, "dependency-groups", "a table")
-        sources = document
-        for name in ("tool", "uv", "sources"):
-            below = sources.get(name, {})
-            sources = below if isinstance(below, dict) else {}
-        return cls(project, groups, frozenset(canonicalize_name(name) for name in sources))
+        return cls(project, groups, UvSettings.of(document))
 
     @property
     def name(self) -> str | None:
@@ -182,7 +179,6 @@ class Pyproject:
             if self.name is not None and canonicalize_name(requirement.name) == canonicalize_name(self.name):
                 listed += self._of_itself(requirement, where, within)
                 continue
-            self._check(requirement)
             listed.append(text)
         return list(dict.fromkeys(listed))
 
@@ -193,15 +189,6 @@ class Pyproject:
                 continue  # it is being listed already
             for text in self._extra(extra, f"extra {extra!r}, which {where} names", within):
                 yield _under(text, requirement) if requirement.marker else text
-
-    def _check(self, requirement: Requirement) -> None:
-        if canonicalize_name(requirement.name) in self.sources:
-            raise UsageError(
-                f"{PYPROJECT}: tool.uv.sources says where {requirement.name} comes from, "
-                "and this version of envfreeze does not read it",
-                hint="give the index in [pip] extra-index-url, or write the URL into the requirement "
-                f"(`{requirement.name} @ https://…`), and take it out of tool.uv.sources",
-            )
 
 
 def _requirement(text: str) -> Requirement:

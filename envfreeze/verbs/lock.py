@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import ResolutionError, UsageError
-from envfreeze.locking import changes, conda, entropy, files, indexes
+from envfreeze.locking import changes, conda, cutoffs, entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
@@ -19,6 +19,7 @@ from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from envfreeze.locking.changes import Change
@@ -83,6 +84,7 @@ def lock(
     offline: bool = False,
     seal: bool = False,
     allow_stale: bool = False,
+    exclude_newer: datetime | None = None,
     workers: int | None = None,
     progress: Progress = SILENT,
     environment: ImportedLock | None = None,
@@ -100,6 +102,8 @@ def lock(
         offline: use only what the cache has.
         seal: assemble the images and write their digests into the lock.
         allow_stale: accept an OS package index that has expired or is older than the locked one.
+        exclude_newer: take no file uploaded after this moment, whatever the project says; the project is
+            resolved although its inputs are unchanged.
         workers: threads for assembling; None: one per processor.
         progress: told what happens.
         environment: the packages of an environment (`imports.environment.read`), where the project was loaded
@@ -124,8 +128,12 @@ def lock(
     before = _last(project.root, progress)
     _check_source(project, before, upgrade_packages, progress)
     inputs = _digests(project)
-    untouched = before is not None and before.inputs == inputs and not (upgrade or upgrade_packages)
-    untouched = untouched and environment is None
+    moving = upgrade or bool(upgrade_packages) or exclude_newer is not None
+    untouched = before is not None and before.inputs == inputs and not moving and environment is None
+    for warning in () if untouched else project.warnings:
+        progress.warn(warning)
+    locked = None if before is None else before.exclude_newer
+    project = cutoffs.fixed(project, locked, moving=moving, asked=exclude_newer)
     made = before if before is not None and untouched else _resolve(project, inputs, before, wish)
     if before is not None and _says_the_same(before, made):
         made = _explained(before, made)
@@ -196,6 +204,7 @@ def check(
         locked = files.read(project.root)
     except files.EditedError as error:
         return (error.message,)
+    project = cutoffs.fixed(project, locked.exclude_newer)
     causes = [] if locked.inputs == _digests(project) else list(_drift(project, locked, wish))
     if seal:
         from envfreeze.engines import native  # noqa: PLC0415 - only where asked
@@ -228,6 +237,7 @@ def outdated(
     """
     locked = files.read(project.root)
     wish = _Wish(cache or Cache.open(), progress, upgrade=True, review=False)
+    project = cutoffs.fixed(project, locked.exclude_newer, moving=True)
     newest = _resolve(project, _digests(project), locked, wish)
     return tuple(
         Outdated(change.side, change.platform, change.name, change.before, change.after)

@@ -25,6 +25,7 @@ from pathlib import Path
 ENVFREEZE = Path(sys.executable).with_name("envfreeze")
 UV = Path(sys.executable).with_name("uv")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "torch-gpu"
+REQUIREMENTS = Path(__file__).with_name("ml-requirements.txt")
 DEFAULT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "envfreeze-bench"
 HOME = Path(os.environ.get("ENVFREEZE_BENCH_DIR", DEFAULT))
 WORKERS = os.cpu_count() or 1
@@ -39,6 +40,7 @@ def main(chosen: list[str]) -> None:
         "floor": bench_floor,
         "rebuild": bench_rebuild,
         "peer": bench_peer,
+        "lock": bench_lock,
     }
     for name in chosen or benchmarks:
         benchmarks[name]()
@@ -317,6 +319,59 @@ def bench_peer() -> None:
     for leftover in (unpacked, links, HOME / "uv-cache"):
         shutil.rmtree(leftover, ignore_errors=True)
     (HOME / "peer.tar.gz").unlink()
+
+
+def bench_lock() -> None:
+    """Lock an ML set of 12 requirements, against uv alone in the same run and with the same cache."""
+    project = HOME / "ml-lock"
+    project.mkdir(parents=True, exist_ok=True)
+    shutil.copy(REQUIREMENTS, project / "requirements.txt")
+    env = os.environ | {"ENVFREEZE_CACHE": str(HOME / "cache"), "UV_CACHE_DIR": str(HOME / "lock-uv-cache")}
+
+    def forget() -> None:
+        for path in project.glob("*lock*"):
+            path.unlink()
+
+    forget()
+    run(ENVFREEZE, "lock", "--quiet", env=env, cwd=project)
+    from envfreeze.locking import files, pip
+    from envfreeze.project.load import load
+
+    target = files.read(project).targets[0]
+    show("packages in the lock", len(target.wheels), "")
+    pip_target = pip.PipTarget(target.platform, target.python, target.glibc)
+    os.environ["UV_CACHE_DIR"] = env["UV_CACHE_DIR"]
+    alone = (
+        UV, "pip", "compile", "--quiet", "--no-config", "--generate-hashes", "--format", "pylock.toml",
+        "--python", sys.executable, "--no-python-downloads", "--python-version", target.python,
+        "--python-platform", f"{target.platform.machine}-{target.manylinux}", "requirements.txt",
+        "--output-file", HOME / "pylock.uv-alone.toml",
+    )  # fmt: skip
+    peers, sides, locks, kept = [], [], [], []
+    for turn in range(RUNS):
+        (HOME / "pylock.uv-alone.toml").unlink(missing_ok=True)
+        peers.append(timed(*alone, env=env, cwd=project))
+        started = time.perf_counter()
+        pip.resolve(load(project), pip_target)
+        sides.append(time.perf_counter() - started)
+        forget()
+        locks.append(timed(ENVFREEZE, "lock", "--quiet", env=env, cwd=project))
+        with (project / "requirements.txt").open("a") as file:
+            file.write(f"# changed {turn}\n")
+        kept.append(timed(ENVFREEZE, "lock", "--quiet", env=env, cwd=project))
+    (HOME / "pylock.uv-alone.toml").unlink(missing_ok=True)
+    show("uv pip compile --generate-hashes alone, median", statistics.median(peers), "s")
+    show("envfreeze, pip side, median", statistics.median(sides), "s")
+    ratio = statistics.median(ours / peer for ours, peer in zip(sides, peers, strict=True))
+    show("  ratio to uv, median of the pairs", ratio, "x", "promised: at most 1.3")
+    show("envfreeze lock, the base of the last lock kept, median", statistics.median(kept), "s")
+    ratio = statistics.median(ours / peer for ours, peer in zip(kept, peers, strict=True))
+    show("  ratio to uv, median of the pairs", ratio, "x", "promised: at most 1.3")
+    show("envfreeze lock, the OS side made anew too, median", statistics.median(locks), "s")
+    ratio = statistics.median(ours / peer for ours, peer in zip(locks, peers, strict=True))
+    show("  ratio to uv, median of the pairs", ratio, "x")
+    again = [timed(ENVFREEZE, "lock", "--quiet", "--offline", env=env, cwd=project) for _ in range(RUNS)]
+    show("unchanged relock, offline, median", statistics.median(again), "s", "promised: under 1")
 
 
 if __name__ == "__main__":

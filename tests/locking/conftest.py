@@ -10,6 +10,7 @@ import os
 import tarfile
 import threading
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -187,6 +188,7 @@ class _File:
     path: Path
     uploaded: str
     hashed: bool
+    yanked: str
 
 
 @dataclass
@@ -197,11 +199,15 @@ class Index:
         address: `127.0.0.1:port`.
         credentials: `user:password` that every request has to carry; None: open to all.
         requests: path of every request, in order of arrival.
+        dated: whether it states upload times.
+        broken: what it answers instead of a page, by project: a status, or content type and body.
 
     """
 
     address: str
     credentials: str | None = None
+    dated: bool = True
+    broken: dict[str, int | tuple[str, bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     _files: dict[str, dict[str, _File]] = field(default_factory=dict)
 
@@ -216,11 +222,13 @@ class Index:
     def file_url(self, path: Path) -> str:
         return f"http://{self.address}/files/{quote(path.name)}"
 
-    def add(self, *paths: Path, uploaded: str = "2026-01-01T00:00:00Z", hashed: bool = True) -> None:
+    def add(
+        self, *paths: Path, uploaded: str = "2026-01-01T00:00:00Z", hashed: bool = True, yanked: str = ""
+    ) -> None:
         """Serve files, which stay where they are."""
         for path in paths:
             project = canonicalize_name(path.name.split("-")[0])
-            self._files.setdefault(project, {})[path.name] = _File(path, uploaded, hashed)
+            self._files.setdefault(project, {})[path.name] = _File(path, uploaded, hashed, yanked)
 
     def remove(self, path: Path) -> None:
         """Serve a file no longer."""
@@ -230,6 +238,8 @@ class Index:
     def answer(self, path: str, *, json_wanted: bool) -> tuple[str, bytes] | None:
         """Content type and body, None for 404."""
         match path.strip("/").split("/"):
+            case ["simple", project] if isinstance(self.broken.get(project), tuple):
+                return self.broken[project]  # type: ignore[return-value]
             case ["simple", project] if project in self._files:
                 return self._project_page(project, json_wanted=json_wanted)
             case ["files", name]:
@@ -253,7 +263,8 @@ class Index:
                 if file.hashed
                 else {},
                 "size": file.path.stat().st_size,
-                "upload-time": file.uploaded,
+                **({"upload-time": file.uploaded} if self.dated else {}),
+                "yanked": file.yanked or False,
                 "core-metadata": file.path.suffix == ".whl",
             }
             for file in self._files[project].values()
@@ -289,6 +300,10 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
             if index.credentials and self.headers.get("Authorization") != wanted:
                 self._send(401, "text/plain", b"who are you?")
                 return
+            status = index.broken.get(self.path.strip("/").rpartition("/")[2])
+            if isinstance(status, int):
+                self._send(status, "text/plain", b"no")
+                return
             answer = index.answer(self.path, json_wanted="json" in self.headers.get("Accept", ""))
             if answer is None:
                 self._send(404, "text/plain", b"not here")
@@ -314,12 +329,17 @@ def _handler(index: Index) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-@pytest.fixture
-def index() -> Iterator[Index]:
-    """Start an empty index on loopback."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet about clients that hang up."""
+
+
+@contextmanager
+def _served() -> Iterator[Index]:
     served = Index("")
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(served)) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), _handler(served)) as server:
         served.address = f"127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -328,3 +348,17 @@ def index() -> Iterator[Index]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    """Start an empty index on loopback."""
+    with _served() as served:
+        yield served
+
+
+@pytest.fixture
+def other_index() -> Iterator[Index]:
+    """Start a second empty index on loopback."""
+    with _served() as served:
+        yield served

@@ -57,10 +57,11 @@ def wheels(draw: st.DrawFn) -> Wheel:
         requested=draw(st.booleans()),
         direct=draw(st.booleans()),
         dependencies=tuple(sorted(draw(st.sets(names, max_size=3)))),
+        index=draw(st.none() | st.just("https://index.example.org:8443/simple/cu128")),
     )
 
 
-tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False))
+tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False, index=None))
 
 
 @st.composite
@@ -99,6 +100,7 @@ def built(draw: st.DrawFn) -> Wheel:
         url=f"file:{quote(url)}" if kind == "directory" else url,
         direct=kind != "sdist",
         source=source,
+        index=wheel.index if kind == "sdist" else None,
     )
 
 

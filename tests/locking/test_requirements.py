@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envfreeze.errors import UsageError
-from envfreeze.locking.requirements import name_an_index, requested
+from envfreeze.locking.requirements import index, requested
 
 if TYPE_CHECKING:
     from conftest import MakeProject
@@ -50,8 +50,8 @@ def test_files_that_include_each_other_end(make_project: MakeProject) -> None:
 @pytest.mark.parametrize("line", ["-i https://example.org", "--index-url=https://example.org"])
 def test_a_file_may_name_its_index(line: str, make_project: MakeProject) -> None:
     files = {"a.txt": "-r b.txt", "b.txt": line}
-    assert name_an_index(make_project(files=files, requirements=("a.txt",)))
-    assert not name_an_index(make_project(files=files, requirements=()))
+    assert index(make_project(files=files, requirements=("a.txt",))) == "https://example.org"
+    assert index(make_project(files=files, requirements=())) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

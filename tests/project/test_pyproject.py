@@ -201,13 +201,14 @@ def test_a_requirement_is_one_line(refusal):
     assert "project.dependencies[0] is not a requirement" in error.message
 
 
-def test_sources_of_uv_are_not_silently_left_out(refusal, resolved):
+def test_sources_of_uv_may_name_an_index_that_there_is(refusal, resolved):
     text = (
         HEAD
         + 'dependencies = ["numpy"]\n[project.optional-dependencies]\ngpu = ["Torch"]\n'
         + '[tool.uv.sources]\ntorch = { index = "example" }\n'
     )
-    assert resolved(text) == ("numpy",)
-    error = refusal(text, 'extras = ["gpu"]')
-    assert "tool.uv.sources says where Torch comes from" in error.message
-    assert "extra-index-url" in error.hint
+    index = '[[tool.uv.index]]\nname = "example"\nurl = "https://example.org/simple"\n'
+    assert resolved(text + index, 'extras = ["gpu"]') == ("numpy", "Torch")
+    error = refusal(text)
+    assert "tool.uv.sources.torch names an index that there is not: example" in error.message
+    assert "[[tool.uv.index]]" in error.hint

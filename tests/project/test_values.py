@@ -108,7 +108,7 @@ def test_in_pyproject_the_whole_key_is_named(folder):
         (
             "[pip]\nresolver = ['uv']\n",
             "pip.resolver must be a string, not a list",
-            'for example: resolver = "uv"',
+            'for example: resolver = "pip-tools"',
         ),
         ("image = 1\n", "image must be a table, not an integer", "write [image], and its keys below it"),
         ("[[image]]\n", "image must be a table, not a list", "write [image], and its keys below it"),
@@ -205,7 +205,7 @@ def test_a_good_value_of_the_image(configured, line):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("resolver = 'pip-tools'", "must be \"uv\", not 'pip-tools'"),
+        ("resolver = 'pip'", 'must be "uv" or "pip-tools", not \'pip\''),
         ("exclude-newer = 'yesterday'", "RFC 3339"),
         ("exclude-newer = '2026-09-12T08:00:00'", "the offset from UTC"),
         ("exclude-newer = 2026-09-12T08:00:00", "which time zone"),

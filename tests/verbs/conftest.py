@@ -292,6 +292,7 @@ class Site:
         cut: after how many bytes the connection ends, by path.
         pace: seconds between two pieces of 256 bytes, by path.
         credentials: `user:password` that is needed, by the beginning of a path.
+        uploaded: when all wheels were uploaded; None: the index does not say.
 
     """
 
@@ -303,6 +304,7 @@ class Site:
     cut: dict[str, int] = field(default_factory=dict)
     pace: dict[str, float] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
+    uploaded: str | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
     stanzas: dict[str, str] = field(default_factory=dict)
 
@@ -365,6 +367,7 @@ class Site:
                 "url": f"{self.url}/wheels/{filename}",
                 "hashes": {"sha256": Digest.of(content).hex},
                 "size": len(content),
+                **({} if self.uploaded is None else {"upload-time": self.uploaded}),
             }
             for filename, content in found.items()
         ]

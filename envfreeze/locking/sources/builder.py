@@ -92,7 +92,8 @@ class Builder:
         source = made.source
         if source is not None and source.kind == "directory":
             made = replace(made, url=f"file:{quote(source.url)}")
-        return replace(made, direct=source is not None and source.kind != "sdist")
+        direct = source is not None and source.kind != "sdist"
+        return replace(made, direct=direct, index=None if direct else package.get("index"))
 
     def metadata(self, package: Mapping[str, Any], scratch: Path) -> Metadata:
         """Give what a package says of itself once it is built.

@@ -1,0 +1,318 @@
+"""A resolver's answer for a project and a target: a PEP 751 document that offers every file of each package.
+
+uv answers; pip-tools where the project asks for it, and uv then only adds the files to its versions. What the
+project says beyond versions is held against the answer here: hashes, and which index a package comes from.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from envfreeze.errors import NetworkError, ResolutionError, UsageError
+from envfreeze.locking import (
+    diagnosis,
+    guard,
+    indexes,
+    markers,
+    origins,
+    piptools,
+    required_hashes,
+    requirements,
+    toml,
+    uv,
+    via,
+)
+from envfreeze.locking.assigned import solve
+from envfreeze.locking.provided import write_constraints
+from envfreeze.locking.pylock_sources import place_of
+from envfreeze.locking.question import ASSIGNED, Question, pose
+from envfreeze.locking.sources.knowledge import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from envfreeze.locking.model import Wheel
+    from envfreeze.locking.origins import Origin
+    from envfreeze.locking.pip import PipTarget
+    from envfreeze.locking.provided import Provided
+    from envfreeze.locking.sources.builder import Builder
+    from envfreeze.progress import Progress
+    from envfreeze.project.model import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a resolver answers.
+
+    Attributes:
+        document: as PEP 751 has it. Packages have an `index` where the project has several.
+        needs: normalised name to the normalised names of what it needs, sorted; empty where uv does not tell.
+
+    """
+
+    document: Mapping[str, Any]
+    needs: Mapping[str, tuple[str, ...]]
+
+
+def find(
+    project: Project,
+    target: PipTarget,
+    pins: Sequence[Wheel],
+    scratch: Path,
+    *,
+    offline: bool,
+    newest: str | None,
+    provided: Sequence[Provided] = (),
+    builder: Builder | None = None,
+    progress: Progress,
+) -> Answer:
+    """Resolve.
+
+    Args:
+        project: its `pip` settings and requirements.
+        target: what the packages have to fit.
+        pins: wheels whose versions are kept where the requirements allow it.
+        scratch: a temporary folder that nobody else can read.
+        offline: take from uv's cache only.
+        newest: no file uploaded after this moment.
+        provided: distributions that are there already, at exactly these versions; they are not in the answer.
+        builder: builds what has to be built to learn what it depends on; None: nothing is.
+        progress: told what uv warns of.
+
+    Raises:
+        ResolutionError: there is no answer.
+        NetworkError: an index did not answer, or not with what can be read.
+        UntrustedError: no file of a package has a hash that the project states, or a source is damaged.
+        UsageError: the project leaves the target out, or asks pip-tools for what it cannot do.
+        MachineError: a resolver is missing, or builds cannot be isolated here.
+        OSError: the folder cannot be written.
+
+    """
+    environment = markers.environment(target.platform, target.python)
+    allowed = project.pip.adjustments.environments
+    if allowed and not any(markers.holds(marker, environment) for marker in allowed):
+        raise UsageError(
+            f"pyproject.toml: tool.uv.environments leaves out {target}",
+            hint=f"add a marker that holds there, as in \"platform_machine == '{target.platform.machine}'\"",
+        )
+    asked, further = project, tuple[str, ...]()
+    if project.pip.resolver == "pip-tools":
+        if provided:
+            raise UsageError("pip-tools does not know what conda provides", hint='set [pip] resolver = "uv"')
+        try:
+            found = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
+        except ResolutionError as error:
+            raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
+        asked, further, pins = piptools.pinned_to(project, found), piptools.COMPLETING, ()
+    shown_as = {}
+    if provided:
+        stubs = scratch / "conda"
+        further = (*further, f"--constraints={write_constraints(provided, stubs)}")
+        shown_as = {f"{stubs.as_uri()}/": "conda:", str(stubs): "conda"}
+    there = frozenset(one.name for one in provided)
+    desk = _Desk(
+        asked,
+        target,
+        tuple(pins),
+        scratch,
+        offline,
+        newest,
+        further,
+        shown_as,
+        there,
+        guard.make(scratch / "guard"),
+        Known(scratch, builder),
+    )
+    document, assigned = solve(
+        tuple(one for one in asked.pip.assignments if one.packages not in there),
+        requirements.requested(asked, environment) - there,
+        environment,
+        desk.ask,
+        desk.unneeded,
+    )
+    for sentence in desk.warned:
+        progress.warn(sentence)
+    written = desk.annotated(assigned, document)
+    needs = via.dependencies(written)
+    document = required_hashes.hold(document, requirements.hashed(project), environment)
+    if document.get("packages") and not written:
+        if indexes.of_project(asked).are_several:
+            raise NetworkError(
+                "the index that each package comes from cannot be found out: the indexes answer no more",
+                hint="try again",
+            )
+        progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
+    if indexes.of_project(asked).are_several:
+        document = _with_indexes(document, origins.parse(written))
+    return Answer(document, needs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where uv is asked, as often as it takes.
+
+    Attributes:
+        project: what is asked.
+        target: for what.
+        pins: versions to keep.
+        scratch: the temporary folder.
+        offline: take from uv's cache only.
+        newest: the cutoff.
+        further: arguments beside those of the question.
+        shown_as: paths in those, and what an error calls them.
+        there: names of what is there already.
+        python: the interpreter that builds nothing.
+        known: what was learnt of packages by building them.
+        warned: what uv warned of, as keys, in order.
+
+    """
+
+    project: Project
+    target: PipTarget
+    pins: tuple[Wheel, ...]
+    scratch: Path
+    offline: bool
+    newest: str | None
+    further: tuple[str, ...]
+    shown_as: Mapping[str, str]
+    there: frozenset[str]
+    python: Path
+    known: Known
+    warned: dict[str, None] = field(default_factory=dict)
+
+    def ask(self, assigned: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask for an answer where the named packages come from the named indexes."""
+        while True:
+            try:
+                return _without(self._answer(assigned), self.there)
+            except uv.BuildWantedError as wanted:
+                alone = {name: index for name, index in assigned.items() if name == _name(wanted.package)}
+                self.known.learn(wanted, self.project, partial(self._answer, alone))
+            except ResolutionError as error:
+                raise diagnosis.explained(
+                    error, self.project, newest=self.newest, offline=self.offline
+                ) from error
+
+    def _answer(self, assigned: Mapping[str, str], only: Sequence[str] | None = None) -> Mapping[str, Any]:
+        """Ask once; `only`: for these files' requirements instead of the project's."""
+        output = self.scratch / "pylock.toml"
+        # uv keeps the versions that its output file already holds.
+        _write_pins(output, self.pins)
+        said = self._compile(assigned, output, offline=self.offline, only=only)
+        self.warned.update(dict.fromkeys(said))
+        return tomllib.loads(output.read_text(encoding="utf-8"))
+
+    def annotated(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> str:
+        """Ask for the same again, with who needs each package and where it came from.
+
+        What is asked again is in uv's cache, unless it was told to keep none (UV_NO_CACHE) or cleared just
+        now; it takes some 50 ms. "": there is no answer.
+        """
+        kept = self.scratch / "annotated.txt"
+        lines = [
+            f"{package['name']}=={package['version']}\n"
+            for package in document.get("packages", ())
+            if "version" in package and "archive" not in package
+        ]
+        for cached in (True,) if self.offline else (True, False):
+            kept.write_text("".join(lines), encoding="utf-8")
+            try:
+                self._compile(assigned, kept, offline=cached, annotated=True)
+            except (NetworkError, ResolutionError):
+                continue
+            return kept.read_text(encoding="utf-8")
+        return ""
+
+    def unneeded(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> set[str]:
+        """Tell which assigned packages nothing else asks for."""
+        found = origins.parse(self.annotated(assigned, document))
+        return {
+            name
+            for name in assigned
+            if name in found and all(who.startswith(ASSIGNED) for who in found[name].via)
+        }
+
+    def _compile(
+        self,
+        assigned: Mapping[str, str],
+        output: Path,
+        *,
+        offline: bool,
+        only: Sequence[str] | None = None,
+        annotated: bool = False,
+    ) -> tuple[str, ...]:
+        asked = self._question(assigned)
+        shown_as = {**asked.shown_as, **self.shown_as}
+        own = self.known.requirements(self.project, asked.sources, shown_as) if only is None else only
+        return uv.compile_pylock(
+            [*asked.arguments, *self.further, f"--output-file={output}", "--", *own, *asked.assigning],
+            folder=self.project.root,
+            indexes=asked.where,
+            offline=offline,
+            shown_as=shown_as,
+            python=self.python,
+            configuration=self.known.configuration(),
+            secrets=asked.secrets,
+            annotated=annotated,
+        )
+
+    def _question(self, assigned: Mapping[str, str]) -> Question:
+        return pose(
+            self.project,
+            assigned,
+            self.scratch,
+            python=self.target.python,
+            platform=f"{self.target.platform.machine}-{self.target.manylinux}",
+            newest=self.newest,
+        )
+
+
+def _name(requirement: str) -> str:
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return ""
+
+
+def _without(document: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """The answer without the packages of these names."""
+    if not names:
+        return document
+    packages = [row for row in document.get("packages", ()) if canonicalize_name(row["name"]) not in names]
+    return {**document, "packages": packages}
+
+
+def _write_pins(output: Path, pins: Sequence[Wheel]) -> None:
+    # A URL pins itself; of a branch or a tag it is the commit that stays.
+    packages: list[dict[str, toml.Value]] = [
+        {"name": pin.name, "version": pin.version} for pin in pins if not pin.direct
+    ]
+    packages += [
+        {"name": pin.name, "vcs": place_of(pin.source, None)}
+        for pin in pins
+        if pin.source is not None and pin.source.kind == "git"
+    ]
+    document: dict[str, toml.Value] = {
+        "lock-version": "1.0",
+        "created-by": "envfreeze",
+        "packages": packages,
+    }
+    output.write_text(toml.dumps(document), encoding="utf-8")
+
+
+def _with_indexes(document: Mapping[str, Any], found: Mapping[str, Origin]) -> Mapping[str, Any]:
+    """Write the index of each package into the answer, as PEP 751 has it."""
+    packages = []
+    for package in document.get("packages", ()):
+        origin = found.get(package["name"])
+        packages.append(
+            package if origin is None or origin.index is None else {**package, "index": origin.index}
+        )
+    return {**document, "packages": packages}
