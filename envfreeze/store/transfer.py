@@ -8,6 +8,7 @@ import re
 import stat
 import threading
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from envfreeze.digest import Digest
@@ -137,7 +138,7 @@ class Transfer:
 
         """
         failures: list[tuple[str, AttemptError]] = []
-        for url, following in zip(wanted.urls, (*wanted.urls[1:], None), strict=True):
+        for url, following in zip_longest(wanted.urls, wanted.urls[1:]):
             try:
                 take = self._copy if url.lower().startswith("file:") else self._download
                 path = take(wanted, url, meter)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import EnvfreezeError, UsageError
 from envfreeze.locking import askers, files, graph
+from envfreeze.locking.conda import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +39,16 @@ class Tree:
     asked_by: Mapping[Key, tuple[str, ...]]
 
 
+def provided(target: Target, project: Project | None) -> Mapping[str, str]:
+    """Name of a Python package to that of the locked conda package that provides it, where the two differ."""
+    if not target.conda:
+        return {}
+    settings = None if project is None else project.conda
+    known = {**names.shipped(), **(settings.name_map if settings is not None else {})}
+    locked = {package.name for package in target.conda}
+    return {canonicalize_name(python): name for name, python in known.items() if name in locked}
+
+
 def tree(
     root: Path,
     package: str | None = None,
@@ -63,7 +76,7 @@ def tree(
     project = _project(root)
     made = []
     for target in _targets(lock, platform):
-        whole = graph.of_target(target)
+        whole = graph.of_target(target, provided(target, project))
         roots = whole.roots if package is None else whole.find(package)
         made.append(
             Tree(

@@ -118,7 +118,7 @@ def test_conda_lock_itself_reads_renders_and_finds_it_up_to_date(locked, channel
 
     conda_lock("render", "--kind", "explicit", "-p", "linux-64", lockfile.NAME)
     explicit = (locked.root / "conda-linux-64.lock").read_text()
-    for built in ("python-3.12.4-h0_0_cpython.conda", "beta-1.0-py312_0.conda"):
+    for built in (f"python-{MINOR}.4-h0_0_cpython.conda", "beta-1.0-py312_0.conda"):
         package = channel.built[built].locked(channel.url)
         assert f"{package.url}#{package.md5}\n" in explicit
     assert "# pip alpha @ " in explicit

@@ -34,10 +34,10 @@ class Location:
 
 def of_project(project: Project) -> tuple[Location, ...]:
     """The project's channels, the most wanted first, and then those that only a match spec names."""
-    from rattler import Channel, MatchSpec  # noqa: PLC0415 - heavy
-
     if project.conda is None:
         return ()
+    from rattler import Channel, MatchSpec  # noqa: PLC0415 - heavy
+
     urls = [Channel(location).base_url for location in project.conda.locations]
     for specs in project.conda.specs.values():
         named = (MatchSpec(spec.text).channel for spec in specs)

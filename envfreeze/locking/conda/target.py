@@ -77,10 +77,10 @@ def side(
 
 def names_python(project: Project, platform: Platform) -> bool:
     """Whether the environment file itself asks for conda's Python."""
-    from rattler import MatchSpec  # noqa: PLC0415 - heavy
-
     if project.conda is None:
         return False
+    from rattler import MatchSpec  # noqa: PLC0415 - heavy
+
     names = (MatchSpec(spec.text).name for spec in project.conda.specs[platform.conda_subdir])
     return any(name is not None and name.normalized == "python" for name in names)
 

@@ -128,8 +128,7 @@ class Known:
             package = next((one for one in packages if canonicalize_name(one["name"]) == name), None)
             if package is None:
                 raise ResolutionError(
-                    f"{wanted.package} is wanted by the resolution, "
-                    f"and not by its own requirement {line or ''!r}",
+                    f"{wanted.package} is wanted, but not by its own requirement {line or ''!r}",
                     hint="write its marker so that it holds for the target, or take it out",
                 )
             learnt = self._builder.metadata(package, self._scratch)
