@@ -96,21 +96,16 @@ def find(
 
     """
     environment = markers.environment(target.platform, target.python)
-    allowed = project.pip.adjustments.environments
-    if allowed and not any(markers.holds(marker, environment) for marker in allowed):
-        raise UsageError(
-            f"pyproject.toml: tool.uv.environments leaves out {target}",
-            hint=f"add a marker that holds there, as in \"platform_machine == '{target.platform.machine}'\"",
-        )
-    asked, further = project, tuple[str, ...]()
+    _check_environment(project, target, environment)
+    asked, further, by_piptools = project, tuple[str, ...](), None
     if project.pip.resolver == "pip-tools":
         if provided:
             raise UsageError("pip-tools does not know what conda provides", hint='set [pip] resolver = "uv"')
         try:
-            found = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
+            by_piptools = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
         except ResolutionError as error:
             raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
-        asked, further, pins = piptools.pinned_to(project, found), piptools.COMPLETING, ()
+        asked, further, pins = piptools.pinned_to(project, by_piptools.pinned), piptools.COMPLETING, ()
     shown_as = {}
     if provided:
         stubs = scratch / "conda"
@@ -139,19 +134,21 @@ def find(
     )
     for sentence in desk.warned:
         progress.warn(sentence)
-    written = desk.annotated(assigned, document)
-    needs = via.dependencies(written)
     document = required_hashes.hold(document, requirements.hashed(project), environment)
+    several = indexes.of_project(asked).are_several
+    if by_piptools is not None and not several:
+        return Answer(document, by_piptools.needs)
+    written = desk.annotated(assigned, document)
     if document.get("packages") and not written:
-        if indexes.of_project(asked).are_several:
+        if several:
             raise NetworkError(
                 "the index that each package comes from cannot be found out: the indexes answer no more",
                 hint="try again",
             )
         progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
-    if indexes.of_project(asked).are_several:
+    if several:
         document = _with_indexes(document, origins.parse(written))
-    return Answer(document, needs)
+    return Answer(document, via.dependencies(written) if by_piptools is None else by_piptools.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +268,15 @@ class _Desk:
             python=self.target.python,
             platform=f"{self.target.platform.machine}-{self.target.manylinux}",
             newest=self.newest,
+        )
+
+
+def _check_environment(project: Project, target: PipTarget, environment: Mapping[str, str]) -> None:
+    allowed = project.pip.adjustments.environments
+    if allowed and not any(markers.holds(marker, environment) for marker in allowed):
+        raise UsageError(
+            f"pyproject.toml: tool.uv.environments leaves out {target}",
+            hint=f"add a marker that holds there, as in \"platform_machine == '{target.platform.machine}'\"",
         )
 
 

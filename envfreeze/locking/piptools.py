@@ -19,10 +19,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UsageError
-from envfreeze.locking import indexes, requirements
+from envfreeze.locking import indexes, requirements, via
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.locking.model import Wheel
@@ -81,6 +81,20 @@ class _Interpreter:
     tools: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What pip-tools found.
+
+    Attributes:
+        pinned: one requirement for each package, pinned to a version or a URL.
+        needs: normalised name to the normalised names of what it needs, sorted.
+
+    """
+
+    pinned: tuple[str, ...]
+    needs: Mapping[str, tuple[str, ...]]
+
+
 def resolve(
     project: Project,
     target: Target,
@@ -89,7 +103,7 @@ def resolve(
     *,
     offline: bool,
     newest: str | None,
-) -> tuple[str, ...]:
+) -> Found:
     """Resolve with pip-tools.
 
     Args:
@@ -99,9 +113,6 @@ def resolve(
         scratch: a temporary folder.
         offline: refused: pip-tools asks the index every time.
         newest: no file uploaded after this moment.
-
-    Returns:
-        One requirement for each package, pinned to a version or a URL.
 
     Raises:
         UsageError: host and target differ, or the project asks for what pip-tools cannot do.
@@ -126,7 +137,13 @@ def resolve(
     ]
     output.write_text("".join(lines), encoding="utf-8")
     command = [python.path, "-m", "piptools", "compile", f"--output-file={output}", "--no-config", "--quiet"]
-    command += ["--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe", "--no-emit-options"]
+    command += [
+        "--no-header",
+        "--annotation-style=split",
+        "--strip-extras",
+        "--allow-unsafe",
+        "--no-emit-options",
+    ]
     command += ["--resolver=backtracking", f"--cache-dir={scratch / 'pip-tools-cache'}"]
     command += [f"--constraint={path}" for path in project.pip.constraints]
     if newest is not None:
@@ -139,7 +156,8 @@ def resolve(
     done = _run([*command, "--", *sources], project.root, _environment(where))
     if done.returncode != 0:
         raise _error(done.stderr)
-    return tuple(_pinned(output.read_text(encoding="utf-8")))
+    written = output.read_text(encoding="utf-8")
+    return Found(tuple(_pinned(written)), via.dependencies(written))
 
 
 def pinned_to(project: Project, pinned: Sequence[str]) -> Project:

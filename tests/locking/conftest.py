@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import threading
 import zipfile
@@ -52,6 +53,8 @@ def _metadata(name: str, version: str, requires: Sequence[str], requires_python:
     if requires_python:
         lines.append(f"Requires-Python: {requires_python}")
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    extras = {extra for requirement in requires for extra in re.findall(r"extra == '([^']+)'", requirement)}
+    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
     return "\n".join(lines) + "\n"
 
 
