@@ -30,7 +30,7 @@ def test_colours_noise_and_credentials_are_cleaned_away() -> None:
         "\x1b[31merror\x1b[0m: Failed to fetch https://me:p%40ss@index.example.org/simple/a/\n"
         "  cause: see `https://token@index.example.org/b` and http://me:p@ss@example.org\n"
     )
-    error = _error(2, _clean(said))
+    error = _error(2, _clean(said), keyring=False)
     assert error.message.endswith("Failed to fetch https://index.example.org/simple/a/")
     assert error.details == ("see `https://index.example.org/b` and http://example.org",)
     assert error.exit_code == 4
@@ -45,11 +45,11 @@ def test_a_failed_build_is_told_without_its_traceback() -> None:
         "         ModuleNotFoundError: No module named 'distutils'\n\n"
         "hint: Build failures usually indicate a problem with the package\n"
     )
-    error = _error(1, _clean(said))
+    error = _error(1, _clean(said), keyring=False)
     assert error.message.startswith("old==1.4 has no wheel for the target")
     assert error.details == ("ModuleNotFoundError: No module named 'distutils'",)
     assert error.exit_code == 3
 
 
 def test_a_killed_uv_is_the_machine() -> None:
-    assert _error(-9, "").message == "uv was ended by SIGKILL"
+    assert _error(-9, "", keyring=False).message == "uv was ended by SIGKILL"
