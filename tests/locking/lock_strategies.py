@@ -60,7 +60,7 @@ def wheels(draw: st.DrawFn) -> Wheel:
     )
 
 
-tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False))
+tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False, dependencies=()))
 
 
 @st.composite
