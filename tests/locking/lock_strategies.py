@@ -61,7 +61,7 @@ def wheels(draw: st.DrawFn) -> Wheel:
     )
 
 
-tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False, index=None))
+tools = wheels().map(lambda tool: replace(tool, requested=False, direct=False, dependencies=(), index=None))
 
 
 @st.composite

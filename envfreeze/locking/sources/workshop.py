@@ -100,7 +100,9 @@ class Workshop:
             locked = replace(
                 source,
                 python=runs.minor,
-                requires=tuple(replace(wheel, requested=False) for wheel in wheels),
+                requires=tuple(
+                    replace(wheel, requested=False, dependencies=(), index=None) for wheel in wheels
+                ),
                 notes=() if isolated() else (NOT_ISOLATED,),
             )
             key = _key(locked, runs)
