@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from envfreeze.locking import cutoffs, origins
 from envfreeze.locking.origins import Origin
+from envfreeze.project.model import CondaSettings
 from envfreeze.project.moments import span
 
 NOW = datetime(2026, 9, 12, 8, 30, 5, 123456, tzinfo=UTC)
@@ -43,6 +45,15 @@ def test_a_moment_stays_what_it_is_and_one_that_is_asked_for_counts_for_more(mak
     assert moment(cutoffs.fixed(project, "2026-01-01T00:00:00Z", now=NOW)) == WEEK_AGO
     assert moment(cutoffs.fixed(project, None, asked=NOW, now=NOW)) == NOW
     assert moment(cutoffs.fixed(make_project("a"), "2026-01-01T00:00:00Z", now=NOW)) is None
+
+
+def test_the_conda_side_has_the_same_moment_unless_it_names_its_own(weekly):
+    conda = CondaSettings("environment.yml", (), (), {}, "strict", None, (), {})
+    both = replace(weekly, conda=conda)
+    assert cutoffs.fixed(both, None, now=NOW).conda.exclude_newer == WEEK_AGO
+    own = replace(weekly, conda=replace(conda, exclude_newer=NOW))
+    assert cutoffs.fixed(own, None, now=NOW).conda.exclude_newer == NOW
+    assert cutoffs.fixed(own, None, asked=WEEK_AGO, now=NOW).conda.exclude_newer == WEEK_AGO
 
 
 @pytest.mark.parametrize(
