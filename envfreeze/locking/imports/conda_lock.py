@@ -41,7 +41,7 @@ def parse(content: bytes, file: str) -> ImportedLock:
     del values["version"]
     try:
         lock = Lockfile.model_validate(values)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:  # its own validators meet what is missing
         reason = "; ".join(str(error).splitlines()[1:3]) or str(error)
         raise UsageError(
             f"{file} is not a valid conda-lock.yml: {redact(reason)}", hint="write it anew: `conda-lock lock`"
