@@ -138,7 +138,7 @@ def test_drift_is_a_no_that_names_its_cause(run, project):
 
     moved = run("lock")
     assert moved.stdout == "locked\n"
-    assert "moved packaging 24.1 -> 24.2 (pip, linux/amd64)" in moved.stderr
+    assert "up  packaging 24.1 -> 24.2" in moved.stderr
 
 
 def test_an_edited_lock_is_not_built(run, project):
