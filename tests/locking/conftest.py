@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import tarfile
 import threading
 import zipfile
@@ -43,18 +42,20 @@ class MakeWheel(Protocol):
         build: str = "",
         requires: Sequence[str] = (),
         requires_python: str | None = None,
+        provides: Sequence[str] = (),
         folder: Path | None = None,
         stored: bool = False,
     ) -> Path: ...
 
 
-def _metadata(name: str, version: str, requires: Sequence[str], requires_python: str | None) -> str:
+def _metadata(
+    name: str, version: str, requires: Sequence[str], requires_python: str | None, provides: Sequence[str]
+) -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     if requires_python:
         lines.append(f"Requires-Python: {requires_python}")
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
-    extras = {extra for requirement in requires for extra in re.findall(r"extra == '([^']+)'", requirement)}
-    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
+    lines += [f"Provides-Extra: {extra}" for extra in provides]
     return "\n".join(lines) + "\n"
 
 
@@ -70,6 +71,7 @@ def make_wheel(tmp_path: Path) -> MakeWheel:
         build: str = "",
         requires: Sequence[str] = (),
         requires_python: str | None = None,
+        provides: Sequence[str] = (),
         folder: Path | None = None,
         stored: bool = False,
     ) -> Path:
@@ -80,7 +82,7 @@ def make_wheel(tmp_path: Path) -> MakeWheel:
         info = f"{module}-{version}.dist-info"
         members = {
             f"{module}/__init__.py": f"__version__ = {version!r}\n",
-            f"{info}/METADATA": _metadata(name, version, requires, requires_python),
+            f"{info}/METADATA": _metadata(name, version, requires, requires_python, provides),
             f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
         }
         record = "".join(f"{member},{_record_hash(text)},{len(text)}\n" for member, text in members.items())

@@ -519,6 +519,7 @@ def test_who_needs_whom_is_known_for_the_target_and_the_extras_asked_for(
         make_wheel(
             "app",
             requires=["lib", "on-windows; sys_platform == 'win32'", "extra-lib; extra == 'more'"],
+            provides=["more"],
         ),
         make_wheel("lib", requires=["base"]),
         make_wheel("extra-lib", requires=["base"]),
