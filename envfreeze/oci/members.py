@@ -201,7 +201,8 @@ def _member(info: tarfile.TarInfo) -> Member:
 
 def normal(name: str) -> str:
     """A member's name without `./` before, slashes behind, and empty or `.` parts; `..` is left in."""
-    if name.isascii() and "//" not in name and "./" not in name and name[:1] not in {"/", "."}:
+    plain = name.isascii() and "//" not in name and "./" not in name and not name.endswith("/.")
+    if plain and name[:1] not in {"/", "."}:
         return name.rstrip("/")
     return "/".join(part for part in name.split("/") if part not in {"", "."})
 

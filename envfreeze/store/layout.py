@@ -36,7 +36,7 @@ Signature: 8a477f597d28d172789f06886806bc55
 # About cache folder tags: https://bford.info/cachedir/
 """
 _VERSION: Final = re.compile(r"envfreeze cache (\d{1,9})\n?")
-_OURS: Final = frozenset({"blobs", "facts", "partial", "tmp", "locks", "version", "CACHEDIR.TAG"})
+_OURS: Final = frozenset({"blobs", "facts", "partial", "tmp", "locks", "repodata", "version", "CACHEDIR.TAG"})
 
 
 def default_root() -> Path:
@@ -81,6 +81,11 @@ class Layout:
     def partial(self) -> Path:
         """The folder of unfinished downloads."""
         return self.root / "partial"
+
+    @property
+    def repodata(self) -> Path:
+        """The folder of what conda channels list, which the conda solver fills."""
+        return self.root / "repodata"
 
     @property
     def tmp(self) -> Path:

@@ -176,7 +176,7 @@ def _prune(layout: Layout, *, older_than_days: float | None, max_bytes: int | No
     _remove_orphans(layout)
     blobs, partial = list(_files(layout.blobs)), list(_files(layout.partial))
     known = [_Item(item.path, item.status, is_fact=True) for item in _files(layout.facts)]
-    items = blobs + partial + known
+    items = blobs + partial + list(_files(layout.repodata)) + known
     if older_than_days is None and max_bytes is None:
         doomed = partial
     else:
@@ -188,6 +188,7 @@ def _prune(layout: Layout, *, older_than_days: float | None, max_bytes: int | No
     _remove_orphans(layout)
     _remove_empty(layout.blobs)
     _remove_empty(layout.facts)
+    _remove_empty(layout.repodata)
     removed = sum(item.status.st_size for item in doomed)
     return Pruned(
         # A sidecar is no thing of its own.

@@ -132,6 +132,10 @@ def test_normal_names_have_no_empty_or_dot_parts(name):
     ] or not normal(name)
 
 
+def test_a_dot_at_the_end_is_no_part():
+    assert normal("a/.") == "a"
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_bytes_are_read_or_refused(data):

@@ -518,3 +518,16 @@ def test_verify_is_no_use(cache):
     cache.verify()
     cache.prune(older_than_days=30)
     assert not path.exists()
+
+
+def test_what_channels_list_is_pruned_by_age_like_the_rest(cache):
+    old, new = cache.layout.repodata / "a" / "old.solv", cache.layout.repodata / "b" / "new.solv"
+    for path in (old, new):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"12345")
+    long_ago = time.time() - 60 * 86_400
+    os.utime(old, (long_ago, long_ago))
+    assert cache.prune(older_than_days=30).removed_bytes == 5
+    assert not old.parent.exists()
+    assert new.exists()
+    assert Cache.open(cache.root).root == cache.root

@@ -165,7 +165,7 @@ class _Asking:
         self.sources = [Channel(place.url) for place in places]
         self.subdirs: list[Any] = [subdir, "noarch"]
         self.gateway: Gateway = Gateway(
-            cache_dir=wish.cache.root / "repodata",
+            cache_dir=wish.cache.layout.repodata,
             default_config=SourceConfig(
                 cache_action="force-cache-only" if wish.offline else "cache-or-fetch"
             ),
