@@ -70,15 +70,6 @@ def parse(content: bytes, file: str) -> ImportedLock:
     )
 
 
-def is_hashed(content: bytes) -> bool:
-    """Whether a requirements file pins by hash, so that it is a lock."""
-    try:
-        lines = [line for _, line in logical_lines(content.decode("utf-8-sig")) if not line.startswith("-")]
-    except UnicodeDecodeError:
-        return False
-    return bool(lines) and all(_HASH.search(line) for line in lines)
-
-
 def _refused(place: str, line: int) -> ImportedPackage:
     named = re.search(r"#(?:.*&)?egg=([A-Za-z0-9._-]+)", place)
     name = canonicalize_name(named[1]) if named else place
