@@ -213,18 +213,7 @@ class Conda:
             self.entries[f"{PREFIX}/bin/{name}"] = file(text, 0o755)
 
     def _record(self) -> bytes:
-        keys = (
-            "name",
-            "version",
-            "build",
-            "build_number",
-            "subdir",
-            "depends",
-            "constrains",
-            "md5",
-            "sha256",
-        )
-        record = {key: self.locked[key] for key in keys if self.locked[key] is not None}
+        record = {key: self.locked[key] for key in FROM_LOCK if self.locked[key] is not None}
         record["channel"], record["url"] = public(self.locked)
         record |= {"fn": self.locked["filename"], "size": self.size}
         said = {key: self.index.get(key) for key in FROM_INDEX}
