@@ -78,6 +78,12 @@ def lock(
         bool,
         typer.Option("--resolve", help="Resolve the requirements again, after --from or --from-env."),
     ] = False,
+    solve_gpu: Annotated[
+        bool,
+        typer.Option(
+            "--solve-gpu", help="Go back to the newest versions that every machine of [gpu] can run."
+        ),
+    ] = False,
     exclude_newer: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +105,7 @@ def lock(
     """
     session = begin(context, directory, as_json=as_json, quiet=quiet)
     moves = upgrade or bool(upgrade_package) or exclude_newer is not None
-    if (check or outdated) and (moves or allow_stale_index):
+    if (check or outdated) and (moves or allow_stale_index or solve_gpu):
         raise UsageError("--check and --outdated write nothing, so no pin can move")
     if check and outdated:
         raise UsageError("--check and --outdated are two questions", hint="ask one at a time")
@@ -135,6 +141,7 @@ def lock(
     outcome = write(
         project,
         environment=environment,
+        solve_gpu=solve_gpu,
         upgrade=upgrade,
         upgrade_packages=tuple(upgrade_package or ()),
         offline=offline,

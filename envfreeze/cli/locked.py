@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envfreeze.cli.changes import told
 
@@ -43,6 +43,7 @@ def report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None
                     "os_packages": len(target.base.packages),
                     "wheels": len(target.wheels),
                     "indexes": _by_index(target),
+                    **_gpu(target),
                     "manifest": None if target.manifest is None else str(target.manifest),
                 }
                 for target in outcome.lock.targets
@@ -69,7 +70,28 @@ def _summary(target: Target) -> str:
     sides = [(len(target.base.packages), "OS package"), (len(target.conda), "conda package")]
     sides.append((len(target.wheels), "wheel"))
     counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
-    return ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
+    system = [f"{target.platform}: Python {target.python}", f"glibc {target.glibc}"]
+    if target.gpu is not None and target.gpu.cuda is not None:
+        words = ", ".join(dict.fromkeys(one.word for one in target.gpu.fleet))
+        system.append(f"CUDA {target.gpu.cuda}" + (f" ({words})" if words else ""))
+    return ", ".join([*system, *counts])
+
+
+def _gpu(target: Target) -> dict[str, Any]:
+    """What a target brings of CUDA; {} where it has none and no machines were named."""
+    facts = target.gpu
+    if facts is None:
+        return {}
+    return {
+        "gpu": {
+            "cuda": facts.cuda,
+            "runtime": facts.runtime,
+            "toolkit": facts.toolkit,
+            "cudnn": facts.cudnn,
+            "sources": list(facts.sources),
+            "fleet": [{"driver": one.driver, "gpu": one.gpu, "verdict": one.word} for one in facts.fleet],
+        }
+    }
 
 
 def _by_index(target: Target) -> dict[str, list[str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UsageError
-from envfreeze.locking import conda, cutoffs, files, indexes
+from envfreeze.errors import IncompatibleError, UsageError
+from envfreeze.locking import conda, cutoffs, files, indexes, toolchain
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import fitting
 from envfreeze.verbs import targets as sides
 from envfreeze.verbs.resolve import digests, runtime
 from envfreeze.verbs.seal import without_files
@@ -88,16 +89,24 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"
     for target in locked.targets:
+        yield from _gpu_drift(project, target)
         if project.pip.lock is not None:
             yield from _imported_drift(project, target, wish)
             continue
         keeping = conda.Wish(wish.cache, offline=wish.offline, progress=wish.progress)
-        side = conda.side(project, target.platform, target.glibc, keeping, pins=target.conda)
+        side = conda.side(
+            project,
+            target.platform,
+            target.glibc,
+            keeping,
+            pins=target.conda,
+            cuda=fitting.newest_cuda(project),
+        )
         moved = list(_conda_drift(target, side.packages))
         yield from moved
-        causes = apt.satisfied(
-            project, target.base, target.platform, python=conda.python_of(side.packages) is None
-        )
+        own = conda.python_of(side.packages) is None
+        needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
+        causes = apt.satisfied(needing, target.base, target.platform, python=own)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes or moved:
             continue
@@ -114,11 +123,24 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         yield from _wheel_drift(target, wheels)
 
 
+def _gpu_drift(project: Project, target: Target) -> Iterator[str]:
+    """Say where the machines that the project names now say something else to what is locked."""
+    try:
+        facts = fitting.facts(project, target)
+    except IncompatibleError as error:
+        yield "; ".join((error.message, *error.details))
+        return
+    before, now = (() if one is None else one.fleet for one in (target.gpu, facts))
+    if before != now:
+        yield f"{target.platform}: [gpu] names other machines than the lock was made for"
+
+
 def _imported_drift(project: Project, target: Target, wish: Wish) -> Iterator[str]:
     from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
 
-    own = conda.python_of(target.conda) is not None
-    causes = apt.satisfied(project, target.base, python=not own)
+    own = conda.python_of(target.conda) is None
+    needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
+    causes = apt.satisfied(needing, target.base, python=own)
     yield from (f"{target.platform}: {cause}" for cause in causes)
     if not causes:
         fresh = sides.imported(project, target.platform, target, wish)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import changes, cutoffs, files
 from envfreeze.progress import SILENT
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock, Target
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+
+
+_NO_TABLES = Digest.of(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ def lock(
     workers: int | None = None,
     progress: Progress = SILENT,
     environment: ImportedLock | None = None,
+    solve_gpu: bool = False,
 ) -> LockOutcome:
     """Lock a project and write the lock files into its folder.
 
@@ -82,10 +87,13 @@ def lock(
         progress: told what happens.
         environment: the packages of an environment (`imports.environment.read`), where the project was loaded
             with `source=taken.ENVIRONMENT`; None: those that the last lock took.
+        solve_gpu: where the machines of `[gpu]` cannot run the newest versions, look for the newest that they
+            can.
 
     Raises:
         UsageError: the project asks for what cannot be.
         ResolutionError: the requirements cannot be resolved, or packages have no wheel for the target.
+        IncompatibleError: a machine of `[gpu]` cannot run what was resolved.
         NetworkError: an index or a file cannot be had.
         UntrustedError: a signature, a hash or an index's date is wrong.
 
@@ -98,6 +106,7 @@ def lock(
         offline,
         allow_stale,
         environment=environment,
+        solve_gpu=solve_gpu,
     )
     before = _last(project.root, progress)
     _check_source(project, before, upgrade_packages, progress)
@@ -169,6 +178,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                     packages=tuple(replace(deb, depends=()) for deb in target.base.packages),
                 ),
                 wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
+                gpu=None if target.gpu is None else replace(target.gpu, tables=_NO_TABLES),
             )
             for target in lock.targets
         )

@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import ResolutionError
-from envfreeze.locking import conda, indexes
+from envfreeze.locking import conda, indexes, toolchain
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
+from envfreeze.verbs import fitting
 
 if TYPE_CHECKING:
-    from envfreeze.locking.model import AptBase
+    from envfreeze.locking.model import AptBase, Wheel
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
     from envfreeze.verbs.wish import Wish
@@ -24,6 +25,7 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
 
     if project.pip.lock is not None:
         return imported(project, platform, last, wish)
+    wanted, project = project, _with_compiler(project, last)
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
     side, os = _both(project, platform, last, wish, own=own)
@@ -37,29 +39,33 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             f"{platform}: whether conda provides Python depends on whether the base does",
             hint="name python in the environment file",
         )
-    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
     pip_target = pip.PipTarget(platform=platform, python=python, glibc=os.glibc)
-    wheels = pip.resolve(
-        project,
-        pip_target,
-        pins=() if last is None else last.wheels,
-        upgrade=wish.upgrade,
-        upgrade_packages=wish.upgrade_packages,
-        offline=wish.offline,
-        provided=side.provided,
-        cache=wish.cache,
-        progress=wish.progress,
-    )
-    conda.check_once(side.provided, wheels)
-    return Target(
+
+    def packages(asking: Project) -> tuple[Wheel, ...]:
+        return pip.resolve(
+            asking,
+            pip_target,
+            pins=() if last is None else last.wheels,
+            upgrade=wish.upgrade,
+            upgrade_packages=wish.upgrade_packages,
+            offline=wish.offline,
+            provided=side.provided,
+            cache=wish.cache,
+            progress=wish.progress,
+        )
+
+    target = Target(
         platform=platform,
         python=python,
         glibc=os.glibc,
         manylinux=pip_target.manylinux,
-        base=base,
-        wheels=wheels,
+        base=os.base,
+        wheels=packages(project),
         conda=side.packages,
     )
+    target = fitting.fitted(project, target, wish, packages)
+    conda.check_once(side.provided, target.wheels)
+    return _settled(wanted, target, os, last, wish)
 
 
 def imported(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
@@ -72,23 +78,47 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         own = last is not None and conda.python_of(last.conda) is not None
     else:
         own = take.names_python(project, imported, platform)
+    wanted, project = project, _with_compiler(project, last)
     os = _os(project, platform, last, wish, python=not own)
-    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
     if imported is None:
         made = take.again(last, platform, os.python, os.glibc)
     else:
         pip_target = PipTarget(platform=platform, python=os.python or "3", glibc=os.glibc)
         means = take.Means(wish.cache, wish.offline, wish.progress)
         made = take.take(project, imported, pip_target, means, last)
-    return Target(
+    target = Target(
         platform=platform,
         python=made.python,
         glibc=os.glibc,
         manylinux=PipTarget(platform=platform, python=made.python, glibc=os.glibc).manylinux,
-        base=base,
+        base=os.base,
         wheels=made.wheels,
         conda=made.conda,
     )
+    return _settled(wanted, fitting.fitted(project, target, wish), os, last, wish)
+
+
+def _settled(project: Project, target: Target, os: _Os, last: Target | None, wish: Wish) -> Target:
+    """The target with the OS packages that its Python packages turn out to need, and these looked into.
+
+    Nothing of a target that cannot run on its machines is downloaded: they have been asked by now.
+    """
+    own = conda.python_of(target.conda) is None
+    needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
+    if needing != _with_compiler(project, last):
+        os = _os(needing, target.platform, replace(target, base=os.base), wish, python=own)
+    if note := toolchain.missing(project, toolchain.names_of(target)):
+        wish.progress.note(f"{target.platform}: {note}")
+    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
+    return replace(target, base=base)
+
+
+def _with_compiler(project: Project, last: Target | None) -> Project:
+    """The project with the OS packages that the packages locked last need."""
+    if last is None:
+        return project
+    own = conda.python_of(last.conda) is None
+    return toolchain.joined(project, toolchain.names_of(last), own_python=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +139,14 @@ def _both(
     asked = conda.Wish(
         wish.cache, wish.upgrade, tuple(wish.upgrade_packages), offline=wish.offline, progress=wish.progress
     )
-    side = conda.side(project, platform, os.glibc, asked, pins=() if last is None else last.conda)
+    side = conda.side(
+        project,
+        platform,
+        os.glibc,
+        asked,
+        pins=() if last is None else last.conda,
+        cuda=fitting.newest_cuda(project),
+    )
     return side, os
 
 

@@ -23,3 +23,4 @@ class Wish:
     allow_stale: bool = False
     review: bool = True
     environment: ImportedLock | None = None
+    solve_gpu: bool = False

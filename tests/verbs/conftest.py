@@ -359,7 +359,7 @@ class Site:
         found = {
             path.rpartition("/")[2]: content
             for path, content in self.files.items()
-            if path.startswith(f"/wheels/{name}-")
+            if path.startswith(f"/wheels/{name.replace('-', '_')}-")
         }
         listed = [
             {

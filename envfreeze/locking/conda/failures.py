@@ -62,7 +62,7 @@ def _hint(said: str, conda: CondaSettings) -> str:
     if "cutoff date" in said:
         return "choose a later exclude-newer, or older versions"
     if "__cuda" in said:
-        return "this image is made without a GPU: ask for the CPU builds of these packages"
+        return "say which driver the machines have, [gpu] driver, or ask for the CPU builds of these packages"
     return f"change what {conda.environment} asks for, or add a channel that has it"
 
 

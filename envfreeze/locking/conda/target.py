@@ -36,7 +36,13 @@ class Side:
 
 
 def side(
-    project: Project, platform: Platform, glibc: str, wish: Wish, *, pins: Sequence[CondaPackage] = ()
+    project: Project,
+    platform: Platform,
+    glibc: str,
+    wish: Wish,
+    *,
+    pins: Sequence[CondaPackage] = (),
+    cuda: str | None = None,
 ) -> Side:
     """Resolve the conda side of a target and look into its packages.
 
@@ -46,6 +52,7 @@ def side(
         glibc: of the base.
         wish: what may move, and what may be used.
         pins: the packages locked before.
+        cuda: the newest CUDA that the fleet's oldest driver supports; None: no GPU is asked for.
 
     Raises:
         UsageError: a package has link scripts, and is not allowed to.
@@ -54,7 +61,7 @@ def side(
         UntrustedError: a channel's index or a package is damaged or not what was locked.
 
     """
-    packages = resolve(project, platform, glibc, wish, pins=pins)
+    packages = resolve(project, platform, glibc, wish, pins=pins, cuda=cuda)
     if project.conda is None or not packages:
         return Side()
     looked = contents.look(
