@@ -1,4 +1,4 @@
-"""The values of the GPU side: what a stack brings, which machines it shall run on, and the verdict."""
+"""The values of the GPU side: what a stack brings, which machines it shall run on, what comes of the two."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ RUNS: frozenset[Word] = frozenset({"native", "minor-compat", "forward-compat", "
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """A version of CUDA, of a driver or of a library, compared part by part: `12.10` comes after `12.9`.
+    """A version of CUDA, a driver or a library: compared part by part as integers, `12.10` after `12.9`.
 
     A missing part counts as zero, so `12.4` equals `12.4.0`.
 
     Attributes:
         parts: as written: (12, 4) of `12.4`.
+        text: as written, where that says more: `580.65.06`. Two versions are equal whatever it is.
 
     """
 
     parts: tuple[int, ...]
+    text: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -45,7 +47,7 @@ class Version:
         """
         if not _VERSION.fullmatch(text):
             raise ValueError(f"{text!r} is not a version: numbers with dots between")
-        return cls(tuple(int(part) for part in text.split(".")))
+        return cls(tuple(int(part) for part in text.split(".")), text)
 
     @property
     def major(self) -> int:
@@ -73,7 +75,7 @@ class Version:
         return hash(self._key())
 
     def __str__(self) -> str:
-        return ".".join(map(str, self.parts))
+        return self.text or ".".join(map(str, self.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,8 @@ class Stack:
         cubins: compute capabilities that the framework's own kernels are compiled for; (): not known.
         ptx: those that it has PTX for, from which a driver compiles for newer GPUs.
         base: the base image; None: a base without CUDA.
+        compat: NVIDIA's forward compatibility package that the image has, `cuda-compat-13-0`; empty: none.
+        machine: that the packages are for, `x86_64` or `aarch64`.
 
     """
 
@@ -214,6 +218,8 @@ class Stack:
     cubins: tuple[Version, ...] = ()
     ptx: tuple[Version, ...] = ()
     base: Base | None = None
+    compat: str = ""
+    machine: str = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)
