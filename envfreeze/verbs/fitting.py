@@ -6,7 +6,7 @@ The host is never asked: a lock made on a laptop and one made on the cluster are
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from envfreeze.digest import Digest
 from envfreeze.errors import IncompatibleError, ResolutionError
@@ -14,13 +14,17 @@ from envfreeze.locking.model import FleetVerdict, GpuFacts
 from envfreeze.verbs import older
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from envfreeze.gpu.model import Stack, Verdict
+    from envfreeze.gpu.model import Remedy, Stack, Verdict
     from envfreeze.gpu.tables import Tables
     from envfreeze.locking.model import Target, Wheel
     from envfreeze.project.model import Project
     from envfreeze.verbs.wish import Wish
+
+
+_TOLD: Final = 3
+"""Reasons told of a machine that runs it with a reservation: the deciding ones come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +168,8 @@ def _incompatible(judged: Judged, target: Target, *, can_solve: bool) -> Incompa
     """Name every machine that cannot run it, why, and what to change, the nearest first."""
     rejected = judged.rejected
     stack = judged.stack
-    details = [
-        f"{_machine(verdict)}: {verdict.word}: {reason}" for verdict in rejected for reason in verdict.reasons
-    ]
-    remedies = dict.fromkeys(remedy for verdict in rejected for remedy in verdict.remedies)
-    details += [f"{remedy.text}{f': {remedy.line}' if remedy.line else ''}" for remedy in remedies]
+    details = [f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons)}" for verdict in rejected]
+    details += [line for remedy in _remedies(rejected) for line in _told(remedy)]
     solve = can_solve and any(package.side == "pip" for package in stack.frameworks)
     hint = "older versions that fit: `envfreeze lock --solve-gpu`" if solve else ""
     return IncompatibleError(
@@ -177,6 +178,18 @@ def _incompatible(judged: Judged, target: Target, *, can_solve: bool) -> Incompa
         details=tuple(details),
         hint=hint,
     )
+
+
+def _remedies(rejected: tuple[Verdict, ...]) -> list[Remedy]:
+    """What would help, without repetition: what helps all machines first, then the nearest."""
+    found = dict.fromkeys(remedy for verdict in rejected for remedy in verdict.remedies)
+    return sorted(found, key=lambda remedy: any(remedy not in verdict.remedies for verdict in rejected))
+
+
+def _told(remedy: Remedy) -> Iterator[str]:
+    lines = remedy.line.splitlines()
+    yield f"- {remedy.text}{':' if lines else ''}"
+    yield from (f"      {line}" for line in lines)
 
 
 def _machine(verdict: Verdict) -> str:
@@ -191,7 +204,7 @@ def _notes(judged: Judged) -> list[str]:
     notes = [finding.text for finding in judged.stack.findings]
     for verdict in judged.verdicts:
         if verdict.word in {"minor-compat", "forward-compat", "unknown", "cpu-only"}:
-            notes += [f"{_machine(verdict)}: {verdict.word}: {reason}" for reason in verdict.reasons[:1]]
+            notes.append(f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons[:_TOLD])}")
         if verdict.starts.legacy is False:
             unmet = ", ".join(verdict.starts.unmet)
             notes.append(f"{_machine(verdict)}: the legacy container runtime refuses it: {unmet}")

@@ -13,6 +13,7 @@ import io
 import json
 import lzma
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -455,19 +456,44 @@ class Work:
     suites: Path
     bytecode: Path
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command as the leader of a process group."""
-        # Only `lock` reads the table of suites.
-        face = [str(Path(__file__).with_name("with_suites.py")), str(self.suites)]
+    @property
+    def _with_suites(self) -> list[str]:
+        """What starts envfreeze with the tests' table of suites, which only `lock` reads."""
+        return [sys.executable, str(Path(__file__).with_name("with_suites.py")), str(self.suites)]
+
+    @property
+    def _surroundings(self) -> dict[str, str]:
         places = {
             "ENVFREEZE_CACHE": self.cache,
             "TMPDIR": self.temporary,
             "PYTHONPYCACHEPREFIX": self.bytecode,
         }
-        return subprocess.Popen(
-            [sys.executable, *(face if "lock" in arguments else ["-m", "envfreeze"]), *arguments],
+        return os.environ | {name: str(place) for name, place in places.items()}
+
+    def shell(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a page's commands in the project's folder."""
+        programs = self.root.with_name("programs")
+        programs.mkdir(exist_ok=True)
+        command = programs / "envfreeze"
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(self._with_suites)} "$@"\n')
+        command.chmod(0o755)
+        return subprocess.run(
+            ["bash", "-eu", "-o", "pipefail"],
             cwd=self.root,
-            env=os.environ | {name: str(place) for name, place in places.items()} | environment,
+            env=self._surroundings | {"PATH": f"{programs}:{os.environ['PATH']}"},
+            input=script,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command as the leader of a process group."""
+        face = self._with_suites if "lock" in arguments else [sys.executable, "-m", "envfreeze"]
+        return subprocess.Popen(
+            [*face, *arguments],
+            cwd=self.root,
+            env=self._surroundings | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

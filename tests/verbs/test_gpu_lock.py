@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from envfreeze.oci import layout
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/gpu-machines.md"
 
 CUDA = {
     "2.9.0": ("nvidia-cuda-runtime-cu12", "12.8.90"),
@@ -197,3 +202,18 @@ def test_json_has_the_facts(gpu_project):
         "sources": ["nvidia-cuda-runtime 13.0.96 (pip)"],
         "fleet": [{"driver": "580.95.05", "gpu": "H100", "verdict": "native"}],
     }
+
+
+def test_the_commands_of_the_page_do_what_it_says(gpu_project):
+    page = PAGE.read_text()
+    configured, *_ = re.findall(r"^```toml\n\[gpu\]\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    work = gpu_project(configured)
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = work.shell("\n".join(blocks))
+    assert done.returncode == 0, done.stderr
+    shown = re.findall(r"^    (?! )(.*(?:\n      .*)*)", page, re.MULTILINE)
+    error, warning, told = (textwrap.dedent(text) for text in shown)
+    for line in error.replace("; …", "").splitlines():
+        assert line.strip() in done.stderr
+    assert warning in done.stderr
+    assert told in done.stdout
