@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.sources.builder import Builder
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.store.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def find(
     newest: str | None,
     provided: Sequence[Provided] = (),
     builder: Builder | None = None,
+    cache: Cache | None = None,
     progress: Progress,
 ) -> Answer:
     """Resolve.
@@ -84,6 +86,7 @@ def find(
         newest: no file uploaded after this moment.
         provided: distributions that are there already, at exactly these versions; they are not in the answer.
         builder: builds what has to be built to learn what it depends on; None: nothing is.
+        cache: where the interpreter stays that uv asks; None: one is made for this time.
         progress: told what uv warns of.
 
     Raises:
@@ -122,7 +125,7 @@ def find(
         further,
         shown_as,
         there,
-        guard.make(scratch / "guard"),
+        guard.make(scratch / "guard") if cache is None else guard.kept(cache),
         Known(scratch, builder),
     )
     document, assigned = solve(

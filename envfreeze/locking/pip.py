@@ -99,7 +99,8 @@ def resolve(
         exclude_newer: no file uploaded after this moment (ISO 8601); None: what the project says.
         provided: distributions that are in the image already, at exactly these versions. They satisfy
             requirements and are not in the answer.
-        cache: where what has no wheel is built; None: nothing is built.
+        cache: where what has no wheel is built, and the interpreter stays that uv asks; None: nothing
+            is built.
         progress: told what is happening.
 
     Returns:
@@ -143,6 +144,7 @@ def resolve(
                     newest=newest,
                     provided=provided,
                     builder=builder,
+                    cache=cache,
                     progress=progress,
                 )
             wheels = _wheels(found.document, project, target, kept, scratch, builder)
