@@ -32,7 +32,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from packaging.tags import Tag
 
@@ -84,6 +84,7 @@ def resolve(
     exclude_newer: str | None = None,
     provided: Sequence[Provided] = (),
     cache: Cache | None = None,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -101,6 +102,7 @@ def resolve(
             requirements and are not in the answer.
         cache: where what has no wheel is built, and the interpreter stays that uv asks; None: nothing
             is built.
+        meanwhile: called while uv runs, each time; what it raises ends uv. It need not be called.
         progress: told what is happening.
 
     Returns:
@@ -145,6 +147,7 @@ def resolve(
                     provided=provided,
                     builder=builder,
                     cache=cache,
+                    meanwhile=meanwhile,
                     progress=progress,
                 )
             wheels = _wheels(found.document, project, target, kept, scratch, builder)

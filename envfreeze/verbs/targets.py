@@ -12,7 +12,10 @@ from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from envfreeze.locking.model import AptBase
+    from collections.abc import Callable
+
+    from envfreeze.locking.model import AptBase, Wheel
+    from envfreeze.locking.pip import PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
     from envfreeze.verbs.wish import Wish
@@ -21,9 +24,59 @@ if TYPE_CHECKING:
 def resolved(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
     """Resolve one platform of a project; `last` is what was locked of it before."""
     from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import beside  # noqa: PLC0415 - with it
 
     if project.pip.lock is not None:
         return imported(project, platform, last, wish)
+
+    def packages(
+        fitting: pip.PipTarget, below: _Sides | None, meanwhile: Callable[[], None] | None
+    ) -> tuple[Wheel, ...]:
+        return pip.resolve(
+            project,
+            fitting,
+            pins=() if last is None else last.wheels,
+            upgrade=wish.upgrade,
+            upgrade_packages=wish.upgrade_packages,
+            offline=wish.offline,
+            provided=() if below is None else below.side.provided,
+            cache=wish.cache,
+            meanwhile=meanwhile,
+            progress=wish.progress,
+        )
+
+    found, wheels = beside.resolve(
+        beside.guess(project, platform, last, wish.cache),
+        lambda: _sides(project, platform, last, wish),
+        lambda below: below.target,
+        packages,
+    )
+    conda.check_once(found.side.provided, wheels)
+    os = found.os
+    return Target(
+        platform=platform,
+        python=found.target.python,
+        glibc=os.glibc,
+        manylinux=found.target.manylinux,
+        base=_reviewed(project, os.base, wish) if os.fresh and wish.review else os.base,
+        wheels=wheels,
+        conda=found.side.packages,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is below the Python packages of a target, and what it asks of them."""
+
+    side: conda.Side
+    os: _Os
+    target: PipTarget
+
+
+def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish) -> _Sides:
+    from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import beside  # noqa: PLC0415 - with it
+
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
     side, os = _both(project, platform, last, wish, own=own)
@@ -37,29 +90,10 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             f"{platform}: whether conda provides Python depends on whether the base does",
             hint="name python in the environment file",
         )
-    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
-    pip_target = pip.PipTarget(platform=platform, python=python, glibc=os.glibc)
-    wheels = pip.resolve(
-        project,
-        pip_target,
-        pins=() if last is None else last.wheels,
-        upgrade=wish.upgrade,
-        upgrade_packages=wish.upgrade_packages,
-        offline=wish.offline,
-        provided=side.provided,
-        cache=wish.cache,
-        progress=wish.progress,
-    )
-    conda.check_once(side.provided, wheels)
-    return Target(
-        platform=platform,
-        python=python,
-        glibc=os.glibc,
-        manylinux=pip_target.manylinux,
-        base=base,
-        wheels=wheels,
-        conda=side.packages,
-    )
+    target = PipTarget(platform=platform, python=python, glibc=os.glibc)
+    if os.fresh:
+        beside.remember(project, target, wish.cache)
+    return _Sides(side, os, target)
 
 
 def imported(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
