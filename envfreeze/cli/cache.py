@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from envfreeze.cli.options import Command, Group
 from envfreeze.cli.session import Directory, Json, Quiet, Session, begin
 
 if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
-app = typer.Typer(help="Look after the cache of downloads and layers.", rich_markup_mode=None)
+app = typer.Typer(cls=Group, help="Look after the cache of downloads and layers.", rich_markup_mode=None)
 
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -27,7 +28,7 @@ def parse_size(text: str) -> int:
     return int(float(number) * (1024 if binary else 1000) ** _POWERS[prefix.lower()])
 
 
-@app.command("info")
+@app.command("info", cls=Command)
 def info(
     context: typer.Context,
     *,
@@ -62,7 +63,7 @@ def info(
     )
 
 
-@app.command("prune")
+@app.command("prune", cls=Command)
 def prune(
     context: typer.Context,
     *,
@@ -108,7 +109,7 @@ def prune(
     )
 
 
-@app.command("verify")
+@app.command("verify", cls=Command)
 def verify(
     context: typer.Context,
     *,

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from envfreeze import __version__
 from envfreeze.cli import build, cache, init, lock, log, schema, tree, verify, why
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
+from envfreeze.cli.options import Command, Group
 from envfreeze.cli.session import Directory, Json, Quiet, Session, begin
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """Gives two exceptions their own names before typer takes them for its own: it ends silently on both."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context class is not public
@@ -36,14 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: as readable, and rich alone takes longer to import than all of this
 )
-app.command("init")(init.init)
-app.command("lock")(lock.lock)
-app.command("tree")(tree.tree)
-app.command("why")(why.why)
-app.command("build")(build.build)
-app.command("verify")(verify.verify)
-app.command("log")(log.log)
-app.command("schema")(schema.schema)
+app.command("init", cls=Command)(init.init)
+app.command("lock", cls=Command)(lock.lock)
+app.command("tree", cls=Command)(tree.tree)
+app.command("why", cls=Command)(why.why)
+app.command("build", cls=Command)(build.build)
+app.command("verify", cls=Command)(verify.verify)
+app.command("log", cls=Command)(log.log)
+app.command("schema", cls=Command)(schema.schema)
 app.add_typer(cache.app, name="cache")
 
 

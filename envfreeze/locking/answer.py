@@ -35,7 +35,7 @@ from envfreeze.locking.question import ASSIGNED, Question, pose
 from envfreeze.locking.sources.knowledge import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.locking.model import Wheel
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.sources.builder import Builder
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.store.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def find(
     newest: str | None,
     provided: Sequence[Provided] = (),
     builder: Builder | None = None,
+    cache: Cache | None = None,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress,
 ) -> Answer:
     """Resolve.
@@ -84,6 +87,8 @@ def find(
         newest: no file uploaded after this moment.
         provided: distributions that are there already, at exactly these versions; they are not in the answer.
         builder: builds what has to be built to learn what it depends on; None: nothing is.
+        cache: where the interpreter stays that uv asks; None: one is made for this time.
+        meanwhile: called while uv runs, each time; what it raises ends uv.
         progress: told what uv warns of.
 
     Raises:
@@ -122,8 +127,9 @@ def find(
         further,
         shown_as,
         there,
-        guard.make(scratch / "guard"),
+        guard.make(scratch / "guard") if cache is None else guard.kept(cache),
         Known(scratch, builder),
+        meanwhile,
     )
     document, assigned = solve(
         tuple(one for one in asked.pip.assignments if one.packages not in there),
@@ -167,6 +173,7 @@ class _Desk:
         there: names of what is there already.
         python: the interpreter that builds nothing.
         known: what was learnt of packages by building them.
+        meanwhile: called while uv runs.
         warned: what uv warned of, as keys, in order.
 
     """
@@ -182,6 +189,7 @@ class _Desk:
     there: frozenset[str]
     python: Path
     known: Known
+    meanwhile: Callable[[], None] | None
     warned: dict[str, None] = field(default_factory=dict)
 
     def ask(self, assigned: Mapping[str, str]) -> Mapping[str, Any]:
@@ -258,6 +266,7 @@ class _Desk:
             configuration=self.known.configuration(),
             secrets=asked.secrets,
             annotated=annotated,
+            meanwhile=self.meanwhile,
         )
 
     def _question(self, assigned: Mapping[str, str]) -> Question:

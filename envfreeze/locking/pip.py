@@ -32,7 +32,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from packaging.tags import Tag
 
@@ -84,6 +84,7 @@ def resolve(
     exclude_newer: str | None = None,
     provided: Sequence[Provided] = (),
     cache: Cache | None = None,
+    meanwhile: Callable[[], None] | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -99,7 +100,9 @@ def resolve(
         exclude_newer: no file uploaded after this moment (ISO 8601); None: what the project says.
         provided: distributions that are in the image already, at exactly these versions. They satisfy
             requirements and are not in the answer.
-        cache: where what has no wheel is built; None: nothing is built.
+        cache: where what has no wheel is built, and the interpreter stays that uv asks; None: nothing
+            is built.
+        meanwhile: called while uv runs, each time; what it raises ends uv. It need not be called.
         progress: told what is happening.
 
     Returns:
@@ -143,6 +146,8 @@ def resolve(
                     newest=newest,
                     provided=provided,
                     builder=builder,
+                    cache=cache,
+                    meanwhile=meanwhile,
                     progress=progress,
                 )
             wheels = _wheels(found.document, project, target, kept, scratch, builder)

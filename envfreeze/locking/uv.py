@@ -18,7 +18,7 @@ from envfreeze.locking import guard
 from envfreeze.locking.indexes import Indexes, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # What remains of UV_*: where uv keeps its cache, how it reaches and authenticates with an index. Whatever
@@ -77,6 +77,7 @@ def compile_pylock(
     configuration: Path | None = None,
     secrets: Mapping[str, str] | None = None,
     annotated: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[str, ...]:
     """Run `uv pip compile` in a folder.
 
@@ -91,6 +92,7 @@ def compile_pylock(
         secrets: further environment variables, with users and passwords.
         annotated: write a requirements file that says who needs each package and which index it comes from,
             instead of a pylock.toml.
+        meanwhile: called while uv runs; what it raises ends uv.
 
     Returns:
         What uv warns of (yanked files, files without a date), one sentence each.
@@ -115,7 +117,7 @@ def compile_pylock(
         command += [f"--find-links={place}" for place in indexes.find_links]
     if offline:
         command.append("--offline")
-    status, said = _run([*command, *arguments], folder, _environment(indexes, secrets or {}))
+    status, said = _run([*command, *arguments], folder, _environment(indexes, secrets or {}), meanwhile)
     if status != 0:
         for path, name in shown_as.items():
             said = said.replace(path, name)
@@ -169,7 +171,12 @@ def _environment(indexes: Indexes, secrets: Mapping[str, str]) -> dict[str, str]
     return {**kept, **secrets}
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    meanwhile: Callable[[], None] | None = None,
+) -> tuple[int, str]:
     """Run it to its end: status and standard error."""
     try:
         child = subprocess.Popen(
@@ -185,6 +192,8 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -
         raise MachineError(f"uv cannot be run ({command[0]}): {error.strerror}") from error
     with child:
         try:
+            if meanwhile is not None:
+                meanwhile()
             _, said = child.communicate()
         except BaseException:
             # The group, because uv runs git.

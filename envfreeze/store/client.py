@@ -11,6 +11,7 @@ import netrc
 import os
 import socket
 import ssl
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -81,7 +82,8 @@ class Client:
     """
 
     def __init__(self, *, connections: int = 1) -> None:
-        import httpx  # noqa: PLC0415 - heavy
+        with _no_command_line():
+            import httpx  # noqa: PLC0415 - heavy
 
         from envfreeze import __version__  # noqa: PLC0415 - the package may be importing this module
 
@@ -192,6 +194,20 @@ class Client:
                 self._sockets.add(connected)
                 if self._aborted:
                     _hang_up(connected)
+
+
+@contextmanager
+def _no_command_line() -> Iterator[None]:
+    """Leave out httpx's own command line, an optional part, which takes longer to import than the rest."""
+    part = "httpx._main"
+    absent = not {"httpx", part} & sys.modules.keys()
+    if absent:
+        sys.modules[part] = None  # type: ignore[assignment] # so Python marks what is not to be imported
+    try:
+        yield
+    finally:
+        if absent:
+            sys.modules.pop(part, None)
 
 
 def _hang_up(connected: socket.socket) -> None:

@@ -7,6 +7,7 @@
     partial/<hex>, <hex>.json      downloads that go on where they stopped, and what is known of their source
     tmp/<session>/                 what open caches are writing; swept when its owner is gone
     locks/                         lock files
+    guards/                        interpreters that uv asks (locking.guard)
 
 All of it is on one file system, so that a finished file enters the store by a rename.
 """
@@ -36,7 +37,9 @@ Signature: 8a477f597d28d172789f06886806bc55
 # About cache folder tags: https://bford.info/cachedir/
 """
 _VERSION: Final = re.compile(r"envfreeze cache (\d{1,9})\n?")
-_OURS: Final = frozenset({"blobs", "facts", "partial", "tmp", "locks", "repodata", "version", "CACHEDIR.TAG"})
+_OURS: Final = frozenset(
+    {"blobs", "facts", "partial", "tmp", "locks", "repodata", "guards", "version", "CACHEDIR.TAG"}
+)
 
 
 def default_root() -> Path:
@@ -86,6 +89,11 @@ class Layout:
     def repodata(self) -> Path:
         """The folder of what conda channels list, which the conda solver fills."""
         return self.root / "repodata"
+
+    @property
+    def guards(self) -> Path:
+        """The folder of the interpreters that uv asks for their version, and that build nothing."""
+        return self.root / "guards"
 
     @property
     def tmp(self) -> Path:

@@ -13,7 +13,10 @@ from envfreeze.project.taken import ENVIRONMENT
 from envfreeze.verbs import fitting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envfreeze.locking.model import AptBase, Wheel
+    from envfreeze.locking.pip import PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
     from envfreeze.verbs.wish import Wish
@@ -22,10 +25,64 @@ if TYPE_CHECKING:
 def resolved(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
     """Resolve one platform of a project; `last` is what was locked of it before."""
     from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import beside  # noqa: PLC0415 - with it
 
     if project.pip.lock is not None:
         return imported(project, platform, last, wish)
-    wanted, project = project, _with_compiler(project, last)
+
+    def packages(
+        pip_target: pip.PipTarget,
+        below: _Sides | None,
+        meanwhile: Callable[[], None] | None,
+        asking: Project = project,
+    ) -> tuple[Wheel, ...]:
+        return pip.resolve(
+            asking,
+            pip_target,
+            pins=() if last is None else last.wheels,
+            upgrade=wish.upgrade,
+            upgrade_packages=wish.upgrade_packages,
+            offline=wish.offline,
+            provided=() if below is None else below.side.provided,
+            cache=wish.cache,
+            meanwhile=meanwhile,
+            progress=wish.progress,
+        )
+
+    below = _with_compiler(project, last)
+    found, wheels = beside.resolve(
+        beside.guess(below, platform, last, wish.cache),
+        lambda: _sides(below, platform, last, wish),
+        lambda below: below.target,
+        packages,
+    )
+    target = Target(
+        platform=platform,
+        python=found.target.python,
+        glibc=found.os.glibc,
+        manylinux=found.target.manylinux,
+        base=found.os.base,
+        wheels=wheels,
+        conda=found.side.packages,
+    )
+    target = fitting.fitted(project, target, wish, lambda asking: packages(found.target, found, None, asking))
+    conda.check_once(found.side.provided, target.wheels)
+    return _settled(project, target, found.os, last, wish)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is below the Python packages of a target, and what it asks of them."""
+
+    side: conda.Side
+    os: _Os
+    target: PipTarget
+
+
+def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish) -> _Sides:
+    from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import beside  # noqa: PLC0415 - with it
+
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
     side, os = _both(project, platform, last, wish, own=own)
@@ -39,33 +96,10 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             f"{platform}: whether conda provides Python depends on whether the base does",
             hint="name python in the environment file",
         )
-    pip_target = pip.PipTarget(platform=platform, python=python, glibc=os.glibc)
-
-    def packages(asking: Project) -> tuple[Wheel, ...]:
-        return pip.resolve(
-            asking,
-            pip_target,
-            pins=() if last is None else last.wheels,
-            upgrade=wish.upgrade,
-            upgrade_packages=wish.upgrade_packages,
-            offline=wish.offline,
-            provided=side.provided,
-            cache=wish.cache,
-            progress=wish.progress,
-        )
-
-    target = Target(
-        platform=platform,
-        python=python,
-        glibc=os.glibc,
-        manylinux=pip_target.manylinux,
-        base=os.base,
-        wheels=packages(project),
-        conda=side.packages,
-    )
-    target = fitting.fitted(project, target, wish, packages)
-    conda.check_once(side.provided, target.wheels)
-    return _settled(wanted, target, os, last, wish)
+    target = PipTarget(platform=platform, python=python, glibc=os.glibc)
+    if os.fresh:
+        beside.remember(project, target, wish.cache)
+    return _Sides(side, os, target)
 
 
 def imported(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
@@ -78,8 +112,7 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         own = last is not None and conda.python_of(last.conda) is not None
     else:
         own = take.names_python(project, imported, platform)
-    wanted, project = project, _with_compiler(project, last)
-    os = _os(project, platform, last, wish, python=not own)
+    os = _os(_with_compiler(project, last), platform, last, wish, python=not own)
     if imported is None:
         made = take.again(last, platform, os.python, os.glibc)
     else:
@@ -95,7 +128,7 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         wheels=made.wheels,
         conda=made.conda,
     )
-    return _settled(wanted, fitting.fitted(project, target, wish), os, last, wish)
+    return _settled(project, fitting.fitted(project, target, wish), os, last, wish)
 
 
 def _settled(project: Project, target: Target, os: _Os, last: Target | None, wish: Wish) -> Target:

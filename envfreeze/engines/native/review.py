@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
-from envfreeze.engines.native.artifacts import obtain_debs
-from envfreeze.layers.deb import read_control, review
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +45,12 @@ def review_packages(
             notes.extend(fact["notes"])
         else:
             unknown.append(deb)
+    if not unknown:
+        return tuple(sorted(notes))
+
+    from envfreeze.engines.native.artifacts import obtain_debs  # noqa: PLC0415 - not needed where all is known
+    from envfreeze.layers.deb import read_control, review  # noqa: PLC0415 - with it
+
     files = obtain_debs(
         base, unknown, cache=cache, offline=offline, progress=progress, authenticate=authenticate
     )

@@ -152,8 +152,8 @@ def find(wanted: Wanted, session: Session) -> SignedIndex:
     return SignedIndex(wanted, place, release, digest)
 
 
-def read(indexes: Sequence[SignedIndex], architecture: str, session: Session) -> list[PackagesFile]:
-    """Fetch and read the Packages files of indexes, in their order.
+def fetch(indexes: Sequence[SignedIndex], architecture: str, session: Session) -> list[Fetched]:
+    """Fetch the Packages files of indexes, in their order.
 
     Raises:
         ResolutionError: an index has no packages of a component or of the architecture.
@@ -164,9 +164,32 @@ def read(indexes: Sequence[SignedIndex], architecture: str, session: Session) ->
     blobs = download.fetch(
         session.cache, [part.download for part in parts], progress=session.progress, offline=session.offline
     )
+    return [Fetched(part, blobs[part.download.digest]) for part in parts]
+
+
+def read(files: Sequence[Fetched]) -> list[PackagesFile]:
+    """Read Packages files, in their order.
+
+    Raises:
+        UntrustedError: one is not what its name or the Release file says.
+
+    """
     # lzma and the scan release the interpreter for most of their time.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return list(pool.map(lambda part: part.read(blobs[part.download.digest]), parts))
+        return list(pool.map(lambda file: file.part.read(file.path), files))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A Packages file in the cache."""
+
+    part: _Part
+    path: Path
+
+    @property
+    def digest(self) -> Digest:
+        """What the Release file says that it is."""
+        return self.part.download.digest
 
 
 @dataclass(frozen=True, slots=True)

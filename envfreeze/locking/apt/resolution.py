@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from envfreeze.errors import ResolutionError, UsageError
-from envfreeze.locking.apt import closure, indexes, keyring, mirrors, suites
+from envfreeze.locking.apt import closure, indexes, keyring, known, mirrors, suites
 from envfreeze.locking.apt.index import Universe
 from envfreeze.locking.apt.relations import sort_key
 from envfreeze.locking.apt.release import NAMES, iso
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from envfreeze.locking.apt.index import Package
-    from envfreeze.locking.apt.indexes import SignedIndex, Wanted
+    from envfreeze.locking.apt.indexes import Fetched, SignedIndex, Wanted
     from envfreeze.locking.apt.suites import Suite
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
@@ -97,24 +97,49 @@ def resolve(
     signed = [indexes.find(one, session) for one in wanted]
     for root in dict.fromkeys(index.place.lasting or index.place.name for index in signed):
         progress.note(f"OS packages from {root}")
-    files = indexes.read(signed, platform.debian_architecture, session)
-    universe = Universe(files, platform.debian_architecture, _pins(project))
-    packages = closure.close(universe, requested, suite=suite.reference)
-    _tell_of_two(packages, universe, signed, progress)
+    files = indexes.fetch(signed, platform.debian_architecture, session)
+    pins = _pins(project)
+    named = known.key(
+        signed,
+        (file.digest for file in files),
+        architecture=platform.debian_architecture,
+        requested=requested,
+        pins=pins,
+    )
+    packages = known.recall(cache, named)
+    if packages is None:
+        packages = _chosen(files, signed, platform.debian_architecture, requested, pins, suite, progress)
+        known.remember(cache, named, packages)
     chosen = {package.name: package for package in packages}
     version = python_version(chosen[f"python{suite.python}"].version) if python else None
     if version is not None:
         _check_python(project, suite, version)
     if "libc6" not in chosen:
         raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
-    settled = closure.settled_by(packages, platform.debian_architecture)
     base = AptBase(
         reference=suite.reference,
         archives=_archives(signed, suite),
         indexes=tuple(_locked_index(index) for index in signed),
-        packages=tuple(_deb(package, requested, settled[package.name]) for package in packages),
+        packages=packages,
     )
     return AptResolution(base, version, glibc_version(chosen["libc6"].version))
+
+
+def _chosen(
+    files: Sequence[Fetched],
+    signed: Sequence[SignedIndex],
+    architecture: str,
+    requested: set[str],
+    pins: Mapping[str, str],
+    suite: Suite,
+    progress: Progress,
+) -> tuple[Deb, ...]:
+    """Choose the packages from what the indexes have."""
+    universe = Universe(indexes.read(files), architecture, pins)
+    packages = closure.close(universe, requested, suite=suite.reference)
+    _tell_of_two(packages, universe, signed, progress)
+    settled = closure.settled_by(packages, architecture)
+    return tuple(_deb(package, requested, settled[package.name]) for package in packages)
 
 
 def satisfied(

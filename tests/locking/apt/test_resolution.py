@@ -153,6 +153,22 @@ def test_the_same_archive_gives_the_same_answer_whatever_the_order(
     assert first.base.packages == second.base.packages
 
 
+def test_the_same_wishes_of_the_same_indexes_are_resolved_once(
+    archive: Served, mirrored: Make, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.publish(_seed_and("Package: git\nDepends: libz", "Package: libz"))
+    first = resolve(mirrored(packages=("git",)))
+
+    monkeypatch.delattr(resolution.indexes, "read")
+    assert resolve(mirrored(packages=("git",))) == first
+    for other in ((), ("libz",), (f"git={first.base.packages[0].version}",)):
+        with pytest.raises(AttributeError):
+            resolve(mirrored(packages=other))
+    archive.publish(_seed_and("Package: git", "Package: libz"))
+    with pytest.raises(AttributeError):
+        resolve(mirrored(packages=("git",)))
+
+
 # ---------------------------------------------------------------------------------------------- mirrors
 
 
