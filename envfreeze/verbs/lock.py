@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from envfreeze.digest import Digest
 from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import changes, conda, cutoffs, entropy, files, indexes
+from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.locking.changes import Change
+    from envfreeze.locking.image.resolution import Means
     from envfreeze.locking.imports.model import ImportedLock
-    from envfreeze.locking.model import AptBase, CondaPackage
+    from envfreeze.locking.model import AptBase, CondaPackage, ImageBase
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+
+
+BASE = "base"
+"""What `upgrade_packages` calls a base that is an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +364,7 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known = {wheel.name for target in targets for wheel in target.wheels}
     known |= {deb.name for target in targets for deb in target.base.packages}
     known |= {package.name for target in targets for package in target.conda}
+    known |= {BASE for target in targets if target.image is not None}
     for text in names:
         name = Requirement(text).name
         if not {name, canonicalize_name(name)} & known:
@@ -389,7 +396,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         pip_target,
         pins=() if last is None else last.wheels,
         upgrade=wish.upgrade,
-        upgrade_packages=wish.upgrade_packages,
+        upgrade_packages=[name for name in wish.upgrade_packages if os.image is None or name != BASE],
         offline=wish.offline,
         provided=side.provided,
         cache=wish.cache,
@@ -404,6 +411,7 @@ def _target(project: Project, platform: Platform, last: Target | None, wish: _Wi
         base=base,
         wheels=wheels,
         conda=side.packages,
+        image=os.image,
     )
 
 
@@ -433,6 +441,7 @@ def _imported(project: Project, platform: Platform, last: Target | None, wish: _
         base=base,
         wheels=made.wheels,
         conda=made.conda,
+        image=os.image,
     )
 
 
@@ -444,6 +453,7 @@ class _Os:
     python: str | None
     glibc: str
     fresh: bool
+    image: ImageBase | None = None
 
 
 def _both(
@@ -464,6 +474,21 @@ def _os(project: Project, platform: Platform, last: Target | None, wish: _Wish, 
     moving = wish.upgrade or (
         last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
     )
+    if not is_suite(project.image.base):
+        from envfreeze.locking.image import resolution as image  # noqa: PLC0415 - only for such bases
+
+        found = image.resolve(
+            project,
+            platform,
+            _image_means(wish),
+            python=python,
+            last=last,
+            move_image=wish.upgrade or BASE in wish.upgrade_packages,
+            move_packages=moving,
+        )
+        return _Os(found.base, found.python, found.glibc, found.fresh, found.image)
+    if last is not None and last.image is not None:
+        last = None
     if last is not None and not moving and not apt.satisfied(project, last.base, platform, python=python):
         was_base = conda.python_of(last.conda) is None
         return _Os(last.base, last.python if was_base and python else None, last.glibc, fresh=False)
@@ -478,6 +503,23 @@ def _os(project: Project, platform: Platform, last: Target | None, wish: _Wish, 
         progress=wish.progress,
     )
     return _Os(resolution.base, resolution.python, resolution.glibc, fresh=True)
+
+
+def _image_means(wish: _Wish) -> Means:
+    from envfreeze.locking.image.resolution import Means  # noqa: PLC0415 - only for such bases
+
+    return Means(wish.cache, wish.offline, wish.allow_stale, wish.progress)
+
+
+def _base_drift(project: Project, target: Target, wish: _Wish, *, python: bool) -> tuple[str, ...]:
+    """Say why the OS side of a target no longer is what the project asks for."""
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
+
+    if is_suite(project.image.base):
+        return apt.satisfied(project, target.base, target.platform, python=python)
+    from envfreeze.locking.image.resolution import satisfied  # noqa: PLC0415 - only for such bases
+
+    return satisfied(project, target, _image_means(wish), python=python)
 
 
 def _reviewed(project: Project, base: AptBase, wish: _Wish) -> AptBase:
@@ -531,7 +573,7 @@ def _without_files(made: Lock) -> Lock:
 
 
 def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
-    from envfreeze.locking import apt, pip  # noqa: PLC0415 - not needed where nothing moved
+    from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moved
 
     platforms = tuple(target.platform for target in locked.targets)
     if platforms != project.image.platforms:
@@ -551,9 +593,7 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
         side = conda.side(project, target.platform, target.glibc, keeping, pins=target.conda)
         moved = list(_conda_drift(target, side.packages))
         yield from moved
-        causes = apt.satisfied(
-            project, target.base, target.platform, python=conda.python_of(side.packages) is None
-        )
+        causes = _base_drift(project, target, wish, python=conda.python_of(side.packages) is None)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes or moved:
             continue
@@ -571,10 +611,8 @@ def _drift(project: Project, locked: Lock, wish: _Wish) -> Iterator[str]:
 
 
 def _imported_drift(project: Project, target: Target, wish: _Wish) -> Iterator[str]:
-    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
-
     own = conda.python_of(target.conda) is not None
-    causes = apt.satisfied(project, target.base, python=not own)
+    causes = _base_drift(project, target, wish, python=not own)
     yield from (f"{target.platform}: {cause}" for cause in causes)
     if not causes:
         fresh = _imported(project, target.platform, target, wish)

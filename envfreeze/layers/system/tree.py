@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envfreeze.layers.deb import DebPackage
+    from envfreeze.locking.image.inventory import Inventory
     from envfreeze.locking.model import Target
 
 FIRST = "base-files"
@@ -43,18 +44,20 @@ class Tree:
         packages: base-files first, the others by name.
         target: what they are installed for.
         owners: who has which path, in the order of `packages`.
+        beneath: what the base holds that they are added to; None: they are the base.
 
     """
 
     packages: tuple[DebPackage, ...]
     target: Target
     owners: Owners
+    beneath: Inventory | None = None
 
     @classmethod
-    def of(cls, packages: Sequence[DebPackage], target: Target) -> Tree:
+    def of(cls, packages: Sequence[DebPackage], target: Target, beneath: Inventory | None = None) -> Tree:
         """Look at packages as one tree."""
         ordered = in_order(packages)
-        return cls(ordered, target, owners_of(ordered))
+        return cls(ordered, target, owners_of(ordered), beneath)
 
     def package(self, name: str) -> DebPackage | None:
         """Give a package by its name."""
