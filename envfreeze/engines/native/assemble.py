@@ -214,11 +214,12 @@ class _TargetAssembly:
         """Hold all layers against each other."""
         settled = {SYSTEM, *(deb.name for deb in self._target.base.packages)}
         clashes = [clash for key in self._keys.values() for clash in known.recall_clashes(self._cache, key)]
+        replaced: set[str] = set()
         paths = self._paths()
         if self._base is not None:
             self._base.check_folders(paths[1:])
-            settled.add(OWNER)
-        notes = (*owners.conflicts(paths, settled), *clashes, *activation.notes(paths))
+            replaced = {OWNER, SYSTEM, *self._base.packages()}
+        notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
         known.remember_verdict(self._cache, self._keys, notes)
         return notes
 

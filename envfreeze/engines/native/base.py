@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.image import inventory as kinds
-from envfreeze.locking.image import pulled
+from envfreeze.locking.image import dpkg, pulled
 from envfreeze.oci import media
 from envfreeze.oci.image import FileLayer
 
@@ -89,6 +89,10 @@ class Base:
     def accounts(self) -> bytes:
         """Its `etc/passwd`; empty where it has none."""
         return self.inventory.read("etc/passwd") or b""
+
+    def packages(self) -> set[str]:
+        """The names of the OS packages that it has."""
+        return {package.name for package in dpkg.installed(self.inventory)}
 
     def paths(self) -> list[Path]:
         """Its paths as `owners.listing` gives them."""

@@ -17,6 +17,7 @@ from envfreeze.layers.system import (
     directories,
     ldcache,
     python,
+    replaced,
     shells,
     sources,
     status,
@@ -50,6 +51,7 @@ _RULES = (
     status,
     sources,
     collisions,
+    replaced,
 )
 """In this order the first rule that names a path has the word on it."""
 
@@ -82,6 +84,8 @@ def system_entries(
     for entry in list(ldcache.entries(tree, found)):
         found.setdefault(entry.path, entry)
     _check_parents(found, tree)
+    for entry in list(directories.above(tree, found)):
+        found.setdefault(entry.path, entry)
     return [found[path] for path in sorted(found, key=str.encode)]
 
 

@@ -81,6 +81,14 @@ class Tree:
             return None
         return b"" if entry.content is None else bytes(entry.content.data)
 
+    def is_beneath(self, path: str) -> bool:
+        """Say whether the base that the packages are added to has something at a path."""
+        return self.beneath is not None and self.beneath.resolve(path) is not None
+
+    def text_beneath(self, path: str) -> bytes | None:
+        """Give the content of one of the base's own files; None where it has no such file."""
+        return None if self.beneath is None else self.beneath.read(path)
+
     def below(self, folder: str) -> list[str]:
         """Give the paths below a folder, in the order of their bytes."""
         prefix = folder + "/"
