@@ -115,7 +115,7 @@ def _login(entry: Mapping[str, Any], path: Path, key: str) -> Login | None:
     encoded = entry.get("auth")
     if isinstance(encoded, str) and encoded:
         try:
-            user, _, password = base64.b64decode(encoded).decode().partition(":")
+            user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
             raise UsageError(
                 f"{path}: the login for {key} cannot be read", hint=f"log in again: docker login {key}"

@@ -37,13 +37,13 @@ class Door:
     """An `Authority` for registries; one object serves several threads.
 
     Args:
-        registries: host and port of a server to the name of the registry whose login it takes.
+        registries: host and port of a server to the name of the registry whose login it takes; may grow.
         environ: names the files that logins are in.
 
     """
 
     def __init__(self, registries: Mapping[str, str], environ: Mapping[str, str]) -> None:
-        self._registries = dict(registries)
+        self._registries = registries
         self._environ = environ
         self._lock = threading.Lock()
         self._logins: dict[str, Login | None] = {}
