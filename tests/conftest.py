@@ -87,7 +87,16 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 @pytest.fixture(scope="session")
 def conda_channel() -> ModuleType:
     """Give the module `tests/conda_channel.py`, which makes conda packages and serves a channel of them."""
-    name = "conda_channel"
+    return _module("conda_channel")
+
+
+@pytest.fixture(scope="session")
+def registry_server() -> ModuleType:
+    """Give the module `tests/registry_server.py`, which makes images and serves a registry of them."""
+    return _module("registry_server")
+
+
+def _module(name: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
         assert spec is not None

@@ -46,9 +46,9 @@ def environment_entries(target: Target, dist_infos: Mapping[str, str]) -> list[E
 
 
 def _virtual_environment(target: Target) -> list[Entry]:
-    interpreter = f"/usr/bin/python{target.python_minor}"
+    interpreter = target.interpreter
     configuration = (
-        "home = /usr/bin\n"
+        f"home = {interpreter.rpartition('/')[0]}\n"
         "include-system-site-packages = false\n"
         f"version = {target.python}\n"
         f"executable = {interpreter}\n"

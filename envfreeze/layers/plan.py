@@ -11,13 +11,13 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UntrustedError
+from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.locking.model import PlannedLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.locking.model import Target
+    from envfreeze.locking.model import ImageBase, Target
 
 LARGE = 8 << 20
 """Bytes of an artifact from which on it has a layer of its own."""
@@ -30,7 +30,12 @@ MOST_LARGE_DEBS = 24
 MOST_LARGE_CONDA = 24
 MOST_LARGE_WHEELS = 48
 """Large conda packages count among these. With the buckets, `system`, `environment` and the project's files
-there are at most 107 layers: overlay takes 127."""
+there are at most `MOST_PLANNED` layers."""
+
+MOST_PLANNED = DEB_BUCKETS + CONDA_BUCKETS + WHEEL_BUCKETS + MOST_LARGE_DEBS + MOST_LARGE_WHEELS + 3
+
+MOST_LAYERS = 127
+"""As many as overlay takes, the base's own among them."""
 
 
 def plan(target: Target) -> tuple[PlannedLayer, ...]:
@@ -44,14 +49,49 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
     # A name of digits alone would be that of a bucket.
     conda = {package.name: (package.size or 0) * (not package.name.isdigit()) for package in target.conda}
     wheels = {wheel.name: wheel.size or 0 for wheel in target.wheels}
-    most_wheels = MOST_LARGE_WHEELS - len(_large(conda, MOST_LARGE_CONDA))
+    most_debs, most_conda, most_wheels = _most(target)
+    most_wheels = max(0, most_wheels - len(_large(conda, most_conda)))
+    # A base that is an image has all that no package owns; only what is added to it changes that.
+    system = [PlannedLayer("system", "system", ())] if target.image is None or debs else []
     return (
-        *_spread("debs", "deb", debs, buckets=DEB_BUCKETS, most_large=MOST_LARGE_DEBS),
-        PlannedLayer("system", "system", ()),
-        *_spread("conda", "conda", conda, buckets=CONDA_BUCKETS, most_large=MOST_LARGE_CONDA),
+        *_spread("debs", "deb", debs, buckets=DEB_BUCKETS, most_large=most_debs),
+        *system,
+        *_spread("conda", "conda", conda, buckets=CONDA_BUCKETS, most_large=most_conda),
         *_spread("wheels", "wheel", wheels, buckets=WHEEL_BUCKETS, most_large=most_wheels),
         PlannedLayer("environment", "environment", ()),
     )
+
+
+def _most(target: Target) -> tuple[int, int, int]:
+    """How many large debs, conda packages and wheels may have layers of their own.
+
+    The layers of a base that is an image take the place of those of large wheels, then of large debs, then of
+    large conda packages, where there would be more than `MOST_LAYERS`.
+    """
+    room = MOST_LAYERS - MOST_PLANNED - (0 if target.image is None else len(target.image.layers))
+    short = max(0, -room)
+    wheels = max(0, MOST_LARGE_WHEELS - short)
+    short -= MOST_LARGE_WHEELS - wheels
+    debs = max(0, MOST_LARGE_DEBS - short)
+    short -= MOST_LARGE_DEBS - debs
+    return debs, max(0, MOST_LARGE_CONDA - short), wheels
+
+
+def check_room(image: ImageBase) -> None:
+    """Refuse a base whose layers leave no room for others.
+
+    Raises:
+        UsageError: it has too many.
+
+    """
+    own = MOST_PLANNED - MOST_LARGE_DEBS - MOST_LARGE_WHEELS
+    most = MOST_LAYERS - own
+    if len(image.layers) > most:
+        raise UsageError(
+            f"[image] base: {image.reference} has {len(image.layers)} layers; more than {most} leave no room "
+            f"below the {MOST_LAYERS} that overlay takes",
+            hint="choose a base with fewer layers, or squash it",
+        )
 
 
 def check_plan(target: Target) -> None:

@@ -18,6 +18,7 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.locking import gpufacts, toml
 from envfreeze.locking.generated import HEADER
+from envfreeze.locking.image import table as image_table
 from envfreeze.locking.model import (
     SCHEMA,
     WRITER,
@@ -236,6 +237,8 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
     table["layers"] = [_layer_row(layer) for layer in target.layers]
     if target.conda:
         table["conda"] = [_conda_row(package) for package in target.conda]
+    if target.image is not None:
+        table["image"] = image_table.render(target.image)
     table["base"] = _base_table(target.base)
     if target.gpu is not None:
         table["gpu"] = gpufacts.table(target.gpu)
@@ -257,6 +260,7 @@ def _target(
         wheels=(),
         layers=tuple(_layer(row) for row in table.tables("layers")),
         manifest=table.optional_digest("manifest"),
+        image=image_table.parse(table.table("image")) if "image" in table.keys() else None,  # noqa: SIM118 - not a mapping
     )
     if "gpu" in table.keys():  # noqa: SIM118 - not a mapping
         target = replace(target, gpu=gpufacts.read(table.table("gpu")))

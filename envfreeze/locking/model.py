@@ -188,6 +188,59 @@ class AptBase:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageLayer:
+    """A layer of a base that is an image.
+
+    Attributes:
+        digest: of the blob.
+        diff_id: of the tar inside.
+        size: bytes of the blob.
+        media_type: of the blob, as the base's manifest has it.
+
+    """
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBase:
+    """A base that is an image of a registry, for the target's platform.
+
+    Attributes:
+        reference: as the project writes it, `nvidia/cuda:12.8.1-base-ubuntu24.04`.
+        manifest: digest of the image's manifest.
+        index: digest of the index that the reference led to; None: it led to the manifest itself.
+        config: digest of the image's config.
+        config_size: bytes of the config.
+        places: repositories that have it, `docker.io/nvidia/cuda`, the one to try first first.
+        layers: lowest first.
+        env: the variables that the config sets, sorted by name.
+        distribution: `ID` of its os-release, `ubuntu`; empty where it has none.
+        release: `VERSION_ID` of its os-release, `24.04`; empty where it has none.
+        codename: `VERSION_CODENAME` of its os-release, `noble`; empty where it has none.
+        interpreter: absolute path of the Python in it that the environment uses; None: the Python comes from
+            elsewhere, or conda brings it.
+
+    """
+
+    reference: str
+    manifest: Digest
+    index: Digest | None
+    config: Digest
+    config_size: int
+    places: tuple[str, ...]
+    layers: tuple[ImageLayer, ...]
+    env: Mapping[str, str]
+    distribution: str = ""
+    release: str = ""
+    codename: str = ""
+    interpreter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CondaPackage:
     """A locked conda package.
 
@@ -325,12 +378,13 @@ class Target:
         python: the exact version, `3.13.5`.
         glibc: `2.41`.
         manylinux: the newest level whose wheels are accepted, `manylinux_2_40`.
-        base: the OS side.
+        base: the OS side: the packages that the base is assembled from, or that are added to `image`.
         wheels: the pip side, sorted by name.
         conda: the conda side, sorted by name; empty without one.
         layers: the plan, in the order of the image's layers.
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
         gpu: None where it has no CUDA and no machines with GPUs were named.
+        image: the base, where it is an image of a registry; None: it is assembled from packages.
 
     """
 
@@ -344,6 +398,14 @@ class Target:
     manifest: Digest | None = None
     conda: tuple[CondaPackage, ...] = ()
     gpu: GpuFacts | None = None
+    image: ImageBase | None = None
+
+    @property
+    def interpreter(self) -> str:
+        """Where the Python of a virtual environment is: absolute path in the image."""
+        if self.image is not None and self.image.interpreter is not None:
+            return self.image.interpreter
+        return f"/usr/bin/python{self.python_minor}"
 
     @property
     def prefix(self) -> str:

@@ -116,6 +116,7 @@ class Entry:
         gid: numeric group.
         link: a symbolic link's target as written; a hard link's path in the same layer.
         content: of a file; None: an empty one.
+        hides: it is a whiteout, an empty file whose name says what is taken away of the layers below.
 
     """
 
@@ -126,11 +127,18 @@ class Entry:
     gid: int = 0
     link: str = ""
     content: Content | None = None
+    hides: bool = False
 
     @property
     def size(self) -> int:
         """Bytes of the file's content; 0 for all that is not a file."""
         return 0 if self.content is None else self.content.size
+
+
+def whiteout(path: str) -> Entry:
+    """What takes a path of the layers below away."""
+    folder, slash, name = path.rpartition("/")
+    return Entry(f"{folder}{slash}{_WHITEOUT}{name}", Kind.FILE, 0o644, hides=True)
 
 
 def file(path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Entry:

@@ -96,7 +96,7 @@ def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
             msg = f"{entry.path} is out of order"
             raise ValueError(msg)
         previous = path
-        problem = path_problem(entry.path)
+        problem = None if entry.hides else path_problem(entry.path)
         if problem:
             msg = f"the path {entry.path!r} {problem}"
             raise ValueError(msg)

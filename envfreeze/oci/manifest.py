@@ -69,6 +69,48 @@ def config_json(
     return canonical.dump(document)
 
 
+def config_json_on(
+    base: Mapping[str, Any],
+    *,
+    platform: Platform,
+    settings: Mapping[str, Any],
+    base_layers: Sequence[Digest],
+    layers: Sequence[tuple[Digest, str]],
+) -> bytes:
+    """Write the config of an image whose lowest layers are another image's.
+
+    Args:
+        base: that image's config; its history is kept, its author and moment are not.
+        platform: what the image is for.
+        settings: the execution parameters; those that are empty or None are left out.
+        base_layers: the base's diffIDs, lowest first.
+        layers: diffID and `created_by` of each layer above, lowest first.
+
+    """
+    history = base.get("history")
+    listed = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+    if sum(not entry.get("empty_layer", False) for entry in listed) != len(base_layers):
+        listed = [{"created": CREATED, "created_by": "base"} for _ in base_layers]
+    document: dict[str, Any] = {
+        "created": CREATED,
+        "os": platform.os,
+        "architecture": platform.architecture,
+        "config": {key: value for key, value in settings.items() if value},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [str(diff_id) for diff_id in (*base_layers, *(diff_id for diff_id, _ in layers))],
+        },
+        "history": [
+            *listed,
+            *({"created": CREATED, "created_by": created_by} for _, created_by in layers),
+        ],
+    }
+    variant = base.get("variant") or platform.variant
+    if isinstance(variant, str):
+        document["variant"] = variant
+    return canonical.dump(document)
+
+
 def manifest_json(config: bytes, layers: Sequence[Layer]) -> bytes:
     """Write an image manifest (image-spec, manifest.md) for a config and its layers, lowest first."""
     described = Descriptor(media.CONFIG, Digest.of(config), len(config))

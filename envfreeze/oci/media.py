@@ -33,6 +33,18 @@ PLAIN = frozenset({LAYER, DOCKER_LAYER, "application/vnd.oci.image.layer.nondist
 LAYERS = GZIP | ZSTD | PLAIN
 """Layers that are tars."""
 
+FOREIGN = frozenset(
+    {DOCKER_FOREIGN_LAYER_GZIP, *(one for one in LAYERS if ".layer.nondistributable." in one)}
+)
+"""Layers that are not in the registry but elsewhere."""
+
+_OCI_TYPES = {DOCKER_LAYER: LAYER, DOCKER_LAYER_GZIP: LAYER_GZIP}
+
+
+def as_oci(media_type: str) -> str:
+    """The OCI's own name of a layer's type, for the same bytes; others stay as they are."""
+    return _OCI_TYPES.get(media_type, media_type)
+
 
 def is_docker(media_type: str) -> bool:
     """Whether the type is Docker's own and not the OCI's."""

@@ -71,6 +71,16 @@ def resolve_layout(blobs: Blobs, index: bytes, *, where: str, name: str | None =
     return ImageIndex(index, tuple(walk.images(entries, 1)))
 
 
+def resolve_one(blobs: Blobs, descriptor: Descriptor) -> Image | ImageIndex:
+    """Read what one descriptor names.
+
+    Raises:
+        UntrustedError: a document is missing, damaged or not what it should be.
+
+    """
+    return _Walk(blobs).one(descriptor)
+
+
 @dataclass(slots=True)
 class _Walk:
     blobs: Blobs

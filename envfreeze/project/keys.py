@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.oci.platform import Platform
+from envfreeze.oci.reference import GRAMMAR
 from envfreeze.project.kinds import Choice, Items, Moment, Named, OneOrMore, Secret, Text, Whole
 from envfreeze.project.rows import Flag, Rows
 
@@ -110,13 +111,14 @@ IMAGE = Table(
         Key(
             "base",
             Text(
-                f"apt:{_SUITE_PART}/{_SUITE_PART}",
-                "`apt:<distribution>/<suite>`",
-                "the base is assembled from a suite's packages, as in apt:debian/trixie; "
-                "image references as bases are not in this version of envfreeze",
+                f"apt:{_SUITE_PART}/{_SUITE_PART}|(?!apt:){GRAMMAR}",
+                "`apt:<distribution>/<suite>` or an image reference",
+                "a base is assembled from a suite's packages, as in apt:debian/trixie, or an image of a "
+                "registry, as in nvidia/cuda:12.8.1-base-ubuntu24.04",
             ),
-            "The distribution and suite whose packages the base is assembled from.",
-            'base = "apt:debian/bookworm"',
+            "The distribution and suite whose packages the base is assembled from, or the image that is the "
+            "base. The lock holds an image by its digest.",
+            'base = "nvidia/cuda:12.8.1-base-ubuntu24.04"',
             "apt:debian/trixie",
         ),
         Key(

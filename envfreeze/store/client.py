@@ -16,7 +16,7 @@ import threading
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 from envfreeze.errors import MachineError, UsageError
@@ -24,7 +24,7 @@ from envfreeze.store.address import Address
 from envfreeze.store.retry import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import httpx
 
@@ -46,6 +46,7 @@ class AttemptError(Exception):
         after: seconds that the server asked to wait.
         status: the HTTP status, where there was one; 404 also for a local file that is not there.
         got: what the address has instead of what is wanted: its digest or its size in words.
+        hint: what to do about it, where whoever failed knows it better than who asked.
 
     """
 
@@ -57,6 +58,7 @@ class AttemptError(Exception):
         after: float | None = None,
         status: int | None = None,
         got: Digest | str | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -64,16 +66,40 @@ class AttemptError(Exception):
         self.after = after
         self.status = status
         self.got = got
+        self.hint = hint
+
+
+class Authority(Protocol):
+    """Who knows what to show at the door of a server, where that is not the URL's or netrc's credentials."""
+
+    def header(self, address: Address) -> str | None:
+        """Give the `Authorization` header for an address; None: nothing is shown."""
+
+    def challenged(self, address: Address, challenges: Sequence[str]) -> bool:
+        """Answer a 401: whether asking once more will show something else.
+
+        Args:
+            address: what was asked for.
+            challenges: the `WWW-Authenticate` headers.
+
+        Raises:
+            AttemptError: whoever gives out tokens did not.
+
+        """
+
+    def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:
+        """Say why 401 or 403 may have come, and what to do about it."""
 
 
 class Client:
     """A pool of connections that several threads may use.
 
-    Proxies come from the environment as everywhere (`HTTPS_PROXY`, `NO_PROXY`), credentials from the URL
-    or from netrc.
+    Proxies come from the environment as everywhere (`HTTPS_PROXY`, `NO_PROXY`), credentials from the
+    authority, else from the URL or from netrc. Nobody's are shown to a host that a redirect leads to.
 
     Args:
         connections: how many at once.
+        authority: who knows the credentials; None: they are the URL's or netrc's.
 
     Raises:
         MachineError: certificates that the environment names cannot be read, or a proxy cannot be used.
@@ -81,12 +107,13 @@ class Client:
 
     """
 
-    def __init__(self, *, connections: int = 1) -> None:
+    def __init__(self, *, connections: int = 1, authority: Authority | None = None) -> None:
         with _no_command_line():
             import httpx  # noqa: PLC0415 - heavy
 
         from envfreeze import __version__  # noqa: PLC0415 - the package may be importing this module
 
+        self._authority = authority
         self._lock = threading.Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._aborted = False
@@ -126,10 +153,13 @@ class Client:
                 _hang_up(connected)
 
     @contextmanager
-    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
+    def open(
+        self, url: str, headers: Mapping[str, str] | None = None, *, form: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
         """Ask for a file: an answer with status 200, 206 or 416, its body not read yet.
 
-        Read the body with `iter_raw`, inside the block.
+        Read the body with `iter_raw`, inside the block. With a `form` it is sent (POST) to the address
+        itself and to nowhere that a redirect leads to.
 
         Raises:
             AttemptError: from the asking, and from reading the body in the block.
@@ -139,7 +169,7 @@ class Client:
 
         response: httpx.Response | None = None
         try:
-            response = self._follow(url, headers or {})
+            response = self._follow(url, headers or {}, form)
             yield response
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise _explained(error) from error
@@ -148,18 +178,19 @@ class Client:
                 with suppress(httpx.HTTPError, OSError):
                     response.close()
 
-    def _follow(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    def _follow(self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> httpx.Response:
         try:
             here = first = Address.parse(url)
         except ValueError as error:
             raise AttemptError(str(error)) from error
         if not first.is_web:
             raise AttemptError(f"{first.scheme or 'a path'} is no scheme that files can be fetched by")
-        credentials, trouble = _credentials(first)
+        authority = self._authority or _Own(first)
+        answered = False
         for _ in range(_LONGEST_CHAIN):
-            shown = credentials if first.trusts(here) else None
-            response = self._ask(here, headers, shown)
-            if response.status_code in _REDIRECTS and "location" in response.headers:
+            header = authority.header(here) if first.trusts(here) else None
+            response = self._ask(here, headers, header, form)
+            if response.status_code in _REDIRECTS and "location" in response.headers and form is None:
                 response.close()
                 try:
                     here = here.moved(response.headers["location"])
@@ -169,18 +200,30 @@ class Client:
             if response.status_code in {200, 206, 416}:
                 return response
             response.close()
-            raise _refused(response, here, shown=shown is not None, trouble=trouble)
+            challenges = response.headers.get_list("www-authenticate")
+            if response.status_code == 401 and first.trusts(here) and not answered:  # noqa: PLR2004 - no access
+                answered = True
+                if authority.challenged(here, challenges):
+                    continue
+            raise _refused(response, here, authority, shown=header is not None)
         raise AttemptError(f"more than {_LONGEST_CHAIN} redirects")
 
     def _ask(
-        self, address: Address, headers: Mapping[str, str], credentials: tuple[str, str] | None
+        self,
+        address: Address,
+        headers: Mapping[str, str],
+        authorization: str | None,
+        form: Mapping[str, str] | None,
     ) -> httpx.Response:
         sent = dict(headers)
-        if credentials is not None:
-            token = base64.b64encode(":".join(credentials).encode()).decode()
-            sent["Authorization"] = f"Basic {token}"
+        if authorization is not None:
+            sent["Authorization"] = authorization
         request = self._http.build_request(
-            "GET", address.url, headers=sent, extensions={"trace": self._watch}
+            "GET" if form is None else "POST",
+            address.url,
+            headers=sent,
+            data=form,
+            extensions={"trace": self._watch},
         )
         return self._http.send(request, stream=True, follow_redirects=False)
 
@@ -235,6 +278,32 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     return context
 
 
+def basic(user: str, password: str) -> str:
+    """Give the `Authorization` header of a user and password (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+class _Own:
+    """The credentials of the URL, else netrc's for its host."""
+
+    def __init__(self, first: Address) -> None:
+        self._credentials, self._trouble = _credentials(first)
+
+    def header(self, address: Address) -> str | None:  # noqa: ARG002 - the interface
+        return None if self._credentials is None else basic(*self._credentials)
+
+    def challenged(self, address: Address, challenges: Sequence[str]) -> bool:  # noqa: ARG002 - the interface
+        return False
+
+    def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:  # noqa: ARG002
+        reason = (
+            f"{address.host} refused the credentials of the URL or of netrc"
+            if shown
+            else f"no credentials for {address.host} in the URL or in netrc"
+        )
+        return reason + (f" ({self._trouble})" if self._trouble else ""), ""
+
+
 def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:
     """Those of the URL, else netrc's for its host; and why netrc could not be read, if so."""
     if address.credentials is not None:
@@ -251,16 +320,14 @@ def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:
     return ((found[0], found[2] or ""), "") if found is not None else (None, "")
 
 
-def _refused(response: httpx.Response, address: Address, *, shown: bool, trouble: str) -> AttemptError:
+def _refused(
+    response: httpx.Response, address: Address, authority: Authority, *, shown: bool
+) -> AttemptError:
     status = response.status_code
-    reason = f"{status} {response.reason_phrase}".rstrip()
+    reason, hint = f"{status} {response.reason_phrase}".rstrip(), ""
     if status in {401, 403}:
-        if shown:
-            reason += f": {address.host} refused the credentials of the URL or of netrc"
-        else:
-            reason += f": no credentials for {address.host} in the URL or in netrc"
-        if trouble:
-            reason += f" ({trouble})"
+        why, hint = authority.refusal(address, status, shown=shown)
+        reason += f": {why}"
     after = retry_after(response.headers.get("retry-after"))
     if after:
         reason += f", asks to wait {after:.0f} s"
@@ -269,6 +336,7 @@ def _refused(response: httpx.Response, address: Address, *, shown: bool, trouble
         again=status in _AGAIN or status >= 500,  # noqa: PLR2004 - server errors
         after=after,
         status=status,
+        hint=hint,
     )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from envfreeze.digest import Digest
     from envfreeze.progress import Progress, Task
     from envfreeze.store.cache import Cache
+    from envfreeze.store.client import Authority
 
 __all__ = ["Download", "NotFoundError", "Retry", "fetch", "get"]
 
@@ -49,6 +50,7 @@ def fetch(
     offline: bool = False,
     workers: int = 8,
     retry: Retry | None = None,
+    authority: Authority | None = None,
 ) -> dict[Digest, Path]:
     """Bring files into the cache; what is there is not fetched again.
 
@@ -63,6 +65,7 @@ def fetch(
         offline: fetch nothing from the web; `file:` addresses are used still.
         workers: how many at once.
         retry: how often and when to ask again.
+        authority: who knows the credentials; None: they are the URLs' or netrc's.
 
     Returns:
         The file of every digest.
@@ -88,7 +91,7 @@ def fetch(
     missing.sort(key=lambda wanted: (-(wanted.size or 0), wanted.name, wanted.digest))
     workers = max(1, min(workers, len(missing)))
     on_web = any(not url.lower().startswith("file:") for wanted in missing for url in wanted.urls)
-    client = Client(connections=workers) if on_web else None
+    client = Client(connections=workers, authority=authority) if on_web else None
     sizes = [wanted.size for wanted in missing]
     overall = progress.task(
         f"fetching {len(missing)} file{'s' * (len(missing) > 1)}",

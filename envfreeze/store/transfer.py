@@ -275,6 +275,8 @@ def verdict(wanted: Download, failures: Sequence[tuple[str, AttemptError]]) -> E
 
 def advice(failures: Sequence[AttemptError]) -> str:
     """What to do about failures."""
+    if hint := next((failure.hint for failure in failures if failure.hint), ""):
+        return hint
     statuses = {failure.status for failure in failures}
     if statuses & {401, 403}:
         return "put the credentials into ~/.netrc: machine HOST login USER password PASSWORD"

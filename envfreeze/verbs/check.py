@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import IncompatibleError, UsageError
-from envfreeze.locking import conda, cutoffs, files, indexes, toolchain
+from envfreeze.locking import conda, cutoffs, files, indexes
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import fitting
@@ -76,7 +76,7 @@ def check(
 
 
 def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
-    from envfreeze.locking import apt, pip  # noqa: PLC0415 - not needed where nothing moved
+    from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moved
 
     platforms = tuple(target.platform for target in locked.targets)
     if platforms != project.image.platforms:
@@ -105,8 +105,7 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         moved = list(_conda_drift(target, side.packages))
         yield from moved
         own = conda.python_of(side.packages) is None
-        needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
-        causes = apt.satisfied(needing, target.base, target.platform, python=own)
+        causes = sides.base_drift(project, target, wish, python=own)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes or moved:
             continue
@@ -136,11 +135,7 @@ def _gpu_drift(project: Project, target: Target) -> Iterator[str]:
 
 
 def _imported_drift(project: Project, target: Target, wish: Wish) -> Iterator[str]:
-    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
-
-    own = conda.python_of(target.conda) is None
-    needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
-    causes = apt.satisfied(needing, target.base, python=own)
+    causes = sides.base_drift(project, target, wish, python=conda.python_of(target.conda) is None)
     yield from (f"{target.platform}: {cause}" for cause in causes)
     if not causes:
         fresh = sides.imported(project, target.platform, target, wish)

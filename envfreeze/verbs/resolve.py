@@ -13,6 +13,7 @@ from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
 from envfreeze.verbs import targets as sides
+from envfreeze.verbs.wish import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -79,6 +80,7 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known = {wheel.name for target in targets for wheel in target.wheels}
     known |= {deb.name for target in targets for deb in target.base.packages}
     known |= {package.name for target in targets for package in target.conda}
+    known |= {BASE for target in targets if target.image is not None}
     for text in names:
         name = Requirement(text).name
         if not {name, canonicalize_name(name)} & known:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from envfreeze.errors import ResolutionError
 from envfreeze.locking import conda, indexes, toolchain
+from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
 from envfreeze.verbs import fitting
+from envfreeze.verbs.wish import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envfreeze.locking.model import AptBase, Wheel
+    from envfreeze.locking.image.resolution import Means
+    from envfreeze.locking.model import AptBase, ImageBase, Wheel
     from envfreeze.locking.pip import PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
@@ -41,7 +44,7 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             pip_target,
             pins=() if last is None else last.wheels,
             upgrade=wish.upgrade,
-            upgrade_packages=wish.upgrade_packages,
+            upgrade_packages=[name for name in wish.upgrade_packages if name != BASE],
             offline=wish.offline,
             provided=() if below is None else below.side.provided,
             cache=wish.cache,
@@ -64,6 +67,7 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
         base=found.os.base,
         wheels=wheels,
         conda=found.side.packages,
+        image=found.os.image,
     )
     target = fitting.fitted(project, target, wish, lambda asking: packages(found.target, found, None, asking))
     conda.check_once(found.side.provided, target.wheels)
@@ -127,6 +131,7 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         base=os.base,
         wheels=made.wheels,
         conda=made.conda,
+        image=os.image,
     )
     return _settled(project, fitting.fitted(project, target, wish), os, last, wish)
 
@@ -162,6 +167,7 @@ class _Os:
     python: str | None
     glibc: str
     fresh: bool
+    image: ImageBase | None = None
 
 
 def _both(
@@ -189,6 +195,21 @@ def _os(project: Project, platform: Platform, last: Target | None, wish: Wish, *
     moving = wish.upgrade or (
         last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
     )
+    if not is_suite(project.image.base):
+        from envfreeze.locking.image import resolution as image  # noqa: PLC0415 - only for such bases
+
+        found = image.resolve(
+            project,
+            platform,
+            image_means(wish),
+            python=python,
+            last=last,
+            move_image=wish.upgrade or BASE in wish.upgrade_packages,
+            move_packages=moving,
+        )
+        return _Os(found.base, found.python, found.glibc, found.fresh, found.image)
+    if last is not None and last.image is not None:
+        last = None
     if last is not None and not moving and not apt.satisfied(project, last.base, platform, python=python):
         was_base = conda.python_of(last.conda) is None
         return _Os(last.base, last.python if was_base and python else None, last.glibc, fresh=False)
@@ -203,6 +224,25 @@ def _os(project: Project, platform: Platform, last: Target | None, wish: Wish, *
         progress=wish.progress,
     )
     return _Os(resolution.base, resolution.python, resolution.glibc, fresh=True)
+
+
+def image_means(wish: Wish) -> Means:
+    """What resolving a base that is an image may use."""
+    from envfreeze.locking.image.resolution import Means  # noqa: PLC0415 - only for such bases
+
+    return Means(wish.cache, wish.offline, wish.allow_stale, wish.progress)
+
+
+def base_drift(project: Project, target: Target, wish: Wish, *, python: bool) -> tuple[str, ...]:
+    """Say why the OS side of a target no longer is what the project asks for."""
+    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
+
+    needing = toolchain.joined(project, toolchain.names_of(target), own_python=python)
+    if is_suite(project.image.base):
+        return apt.satisfied(needing, target.base, target.platform, python=python)
+    from envfreeze.locking.image.resolution import satisfied  # noqa: PLC0415 - only for such bases
+
+    return satisfied(needing, target, image_means(wish), python=python)
 
 
 def _reviewed(project: Project, base: AptBase, wish: Wish) -> AptBase:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
 
+BASE = "base"
+"""What `upgrade_packages` calls a base that is an image."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What may move, what may be used, and who is told."""

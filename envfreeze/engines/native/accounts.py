@@ -11,6 +11,7 @@ from envfreeze.oci.inflate import inflate
 from envfreeze.oci.members import members
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _ACCOUNTS = "etc/passwd"
@@ -18,12 +19,12 @@ _MOST = 1 << 20
 """Bytes of an account file beyond which nobody looks at it."""
 
 
-def check_user(user: str | None, system: Path) -> None:
-    """Hold the user of `[image]` against the accounts that the system layer has; ids need no account.
+def check_user(user: str | None, accounts: Callable[[], bytes]) -> None:
+    """Hold the user of `[image]` against the accounts that the image has; ids need no account.
 
     Args:
-        user: `name`, `uid` or `uid:gid`; None: root.
-        system: the blob of the layer `system`, a gzip of a tar.
+        user: `name`, `uid` or `uid:gid`; None: root, or the base's own.
+        accounts: gives the image's `etc/passwd`.
 
     Raises:
         UsageError: there is no account of that name.
@@ -31,7 +32,8 @@ def check_user(user: str | None, system: Path) -> None:
     """
     if user is None or user.partition(":")[0].isdigit():
         return
-    known = _accounts(system)
+    text = accounts().decode(errors="replace")
+    known = [line.partition(":")[0] for line in text.splitlines()]
     if user not in known:
         close = get_close_matches(user, known, 1)
         nearest = f", or {close[0]!r}, which is one" if close else ""
@@ -41,10 +43,10 @@ def check_user(user: str | None, system: Path) -> None:
         )
 
 
-def _accounts(system: Path) -> list[str]:
+def accounts_of(system: Path) -> bytes:
+    """The `etc/passwd` of the layer `system`, a gzip of a tar; empty where it has none."""
     with inflate(system.open("rb"), media.LAYER_GZIP) as file:
         for member, content in members(file):
             if member.path == _ACCOUNTS:
-                text = (content.read(_MOST) or b"").decode(errors="replace")
-                return [line.partition(":")[0] for line in text.splitlines()]
-    return []
+                return content.read(_MOST) or b""
+    return b""

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import activation, known, owners
-from envfreeze.engines.native.accounts import check_user
+from envfreeze.engines.native.accounts import accounts_of, check_user
 from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
-from envfreeze.engines.native.config import description, image_config
+from envfreeze.engines.native.base import OWNER, Base
+from envfreeze.engines.native.config import config_on, description, image_config
 from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import file_entries, included
@@ -106,13 +107,11 @@ def assemble(
         check_plan(target)
     _raise_open_files()
     work = [
-        _TargetAssembly(lock, target, root=root, cache=cache, progress=progress, reuse=reuse)
+        _TargetAssembly(lock, target, root=root, cache=cache, progress=progress, reuse=reuse, offline=offline)
         for target in lock.targets
     ]
     try:
-        images = [
-            one.image(one.layers(offline=offline, workers=workers, authenticate=authenticate)) for one in work
-        ]
+        images = [one.image(one.layers(workers=workers, authenticate=authenticate)) for one in work]
     except OSError as error:
         raise explain(error, cache.root) from error
     return Assembly(
@@ -133,7 +132,15 @@ def _raise_open_files() -> None:
 
 class _TargetAssembly:
     def __init__(
-        self, lock: Lock, target: Target, *, root: Path, cache: Cache, progress: Progress, reuse: bool
+        self,
+        lock: Lock,
+        target: Target,
+        *,
+        root: Path,
+        cache: Cache,
+        progress: Progress,
+        reuse: bool,
+        offline: bool,
     ) -> None:
         self._lock = lock
         self._target = target
@@ -141,15 +148,19 @@ class _TargetAssembly:
         self._cache = cache
         self._progress = progress
         self._reuse = reuse
+        self._offline = offline
+        self._base = (
+            None
+            if target.image is None
+            else Base(target.image, cache=cache, offline=offline, progress=progress, trusting=reuse)
+        )
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
         self._made: dict[str, list[owners.Path]] = {}
         self.built = 0
         self.reused = 0
         self.notes: tuple[str, ...] = ()
 
-    def layers(
-        self, *, offline: bool, workers: int | None, authenticate: Callable[[str], str]
-    ) -> dict[str, LayerSeal]:
+    def layers(self, *, workers: int | None, authenticate: Callable[[str], str]) -> dict[str, LayerSeal]:
         """Have every planned layer in the cache: name to digests."""
         target, cache = self._target, self._cache
         judged = known.recall_verdict(cache, self._keys) if self._reuse else None
@@ -173,7 +184,7 @@ class _TargetAssembly:
                 conda.values(),
                 cache=cache,
                 root=self._root,
-                offline=offline,
+                offline=self._offline,
                 progress=self._progress,
                 authenticate=authenticate,
             )
@@ -184,7 +195,13 @@ class _TargetAssembly:
             try:
                 with cache.scratch() as scratch:
                     maker = LayerMaker(
-                        target, self._keys, files, cache=cache, scratch=scratch, trusting=self._reuse
+                        target,
+                        self._keys,
+                        files,
+                        cache=cache,
+                        scratch=scratch,
+                        trusting=self._reuse,
+                        beneath=None if self._base is None else self._base.inventory,
                     )
                     seals |= maker.make(missing, task, workers=workers)
                     self._made = maker.paths
@@ -197,8 +214,12 @@ class _TargetAssembly:
         """Hold all layers against each other."""
         settled = {SYSTEM, *(deb.name for deb in self._target.base.packages)}
         clashes = [clash for key in self._keys.values() for clash in known.recall_clashes(self._cache, key)]
+        replaced: set[str] = set()
         paths = self._paths()
-        notes = (*owners.conflicts(paths, settled), *clashes, *activation.notes(paths))
+        if self._base is not None:
+            self._base.check_folders(paths[1:])
+            replaced = {OWNER, SYSTEM, *self._base.packages()}
+        notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
         known.remember_verdict(self._cache, self._keys, notes)
         return notes
 
@@ -209,14 +230,15 @@ class _TargetAssembly:
                 f"facts vanished from the cache {self._cache.root} while it was in use",
                 hint="build again; do not prune the cache by hand during a build",
             )
-        return [paths for paths in found if paths is not None]
+        beneath = [] if self._base is None else [self._base.paths()]
+        return [*beneath, *(paths for paths in found if paths is not None)]
 
     def image(self, seals: Mapping[str, LayerSeal]) -> TargetImage:
         """Put the layers together, the project's files on top."""
         target, runtime = self._target, self._lock.runtime
         planned = tuple(replace(layer, seal=seals[layer.name]) for layer in target.layers)
         layers = [(seals[layer.name], description(target, layer)) for layer in target.layers]
-        check_user(self._lock.runtime.user, self._file_layer(seals["system"]).path)
+        check_user(self._lock.runtime.user, lambda: self._accounts(seals))
         environment = self._image(layers)
         target = replace(target, layers=planned, manifest=environment.digest)
         if not runtime.include:
@@ -224,6 +246,11 @@ class _TargetAssembly:
         names = included(self._root, runtime.include)
         project = self._project_layer(names), f"project: {len(names)} files"
         return TargetImage(target, self._image([*layers, project]))
+
+    def _accounts(self, seals: Mapping[str, LayerSeal]) -> bytes:
+        if self._base is not None:
+            return self._base.accounts()
+        return accounts_of(self._file_layer(seals["system"]).path)
 
     def _prefixes(self) -> set[str]:
         """The folders that are the environment's alone."""
@@ -246,8 +273,13 @@ class _TargetAssembly:
 
     def _image(self, layers: Sequence[tuple[LayerSeal, str]]) -> ImageValue:
         described = [(seal.diff_id, text) for seal, text in layers]
-        config = image_config(self._target, self._lock.runtime, described)
         blobs = tuple(self._file_layer(seal) for seal, _ in layers)
+        if self._base is None:
+            config = image_config(self._target, self._lock.runtime, described)
+        else:
+            beneath, below = self._base.obtain()
+            config = config_on(below, self._target, self._lock.runtime, described)
+            blobs = (*beneath, *blobs)
         return ImageValue(manifest=manifest_json(config, blobs), config=config, layers=blobs)
 
     def _file_layer(self, seal: LayerSeal) -> FileLayer:

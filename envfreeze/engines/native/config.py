@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from envfreeze.errors import UntrustedError
 from envfreeze.locking.model import CONDA_PREFIX
-from envfreeze.oci.manifest import config_json
+from envfreeze.oci import canonical
+from envfreeze.oci.manifest import config_json, config_json_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from envfreeze.digest import Digest
     from envfreeze.locking.model import PlannedLayer, Runtime, Target
@@ -26,13 +28,8 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
         layers: diffID and description of each layer, the lowest first.
 
     """
-    prefixes = [target.prefix, *([CONDA_PREFIX] if target.conda else [])]
-    folders = [f"/{prefix}/bin" for prefix in dict.fromkeys(prefixes)]
     env = {
-        "PATH": ":".join((*folders, _SYSTEM_PATH)),
-        "CONDA_PREFIX" if target.prefix == CONDA_PREFIX else "VIRTUAL_ENV": f"/{target.prefix}",
-        "LANG": "C.UTF-8",
-        **(dict(sorted(target.gpu.env.items())) if target.gpu is not None else {}),
+        **_variables(target, {}),
         **{name: runtime.env[name] for name in sorted(runtime.env)},
     }
     cmd = runtime.cmd
@@ -48,6 +45,83 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
         cmd=cmd,
         layers=layers,
     )
+
+
+def config_on(below: bytes, target: Target, runtime: Runtime, layers: Sequence[tuple[Digest, str]]) -> bytes:
+    """The config of a target's image that lies on a base which is an image.
+
+    The base's settings stay where the project says nothing else; a build trigger of it (`OnBuild`) was meant
+    for a Dockerfile and goes.
+
+    Args:
+        below: the base's config.
+        target: the target.
+        runtime: what the project asked for.
+        layers: diffID and description of each layer that is made, the lowest first.
+
+    Raises:
+        UntrustedError: the base's config is malformed.
+
+    """
+    document = canonical.parse(below, "the config of the base")
+    settings = _settings(document)
+    own = _variables(target, settings["Env"])
+    env = {**settings["Env"], **own, **{name: runtime.env[name] for name in sorted(runtime.env)}}
+    started = _started(settings, runtime)
+    kept = {key: value for key, value in settings.items() if key not in {"Env", "OnBuild", "Image"}}
+    changed = {
+        **kept,
+        "Env": [f"{name}={value}" for name, value in env.items()],
+        "Labels": {**settings["Labels"], **runtime.labels},
+        "User": runtime.user or settings.get("User"),
+        "WorkingDir": runtime.workdir,
+        **started,
+    }
+    return config_json_on(
+        document, platform=target.platform, settings=changed, layers=layers, base_layers=_diff_ids(target)
+    )
+
+
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    settings = document.get("config") or {}
+    if not isinstance(settings, dict):
+        raise UntrustedError("the config of the base has settings that are not an object")
+    labels = settings.get("Labels") or {}
+    env = settings.get("Env") or []
+    if not isinstance(labels, dict) or not all(isinstance(text, str) for text in (*labels.values(), *env)):
+        raise UntrustedError("the config of the base has labels or variables that are not text")
+    pairs = (one.partition("=") for one in env)
+    return {**settings, "Labels": labels, "Env": {name: value for name, equals, value in pairs if equals}}
+
+
+def _started(settings: Mapping[str, Any], runtime: Runtime) -> dict[str, Any]:
+    """What is run: the base's own where the project says nothing, as `ENTRYPOINT` and `CMD` would have it."""
+    if runtime.entrypoint is not None:
+        return {"Entrypoint": list(runtime.entrypoint), "Cmd": list(runtime.cmd or ())}
+    entrypoint, cmd = settings.get("Entrypoint"), settings.get("Cmd")
+    if runtime.cmd is not None:
+        cmd = list(runtime.cmd)
+    elif not cmd and not entrypoint:
+        cmd = ["python"]
+    return {"Entrypoint": entrypoint, "Cmd": cmd}
+
+
+def _diff_ids(target: Target) -> list[Digest]:
+    return [layer.diff_id for layer in (target.image.layers if target.image is not None else ())]
+
+
+def _variables(target: Target, below: Mapping[str, str]) -> dict[str, str]:
+    """What the environment needs to be found, over the variables of the base."""
+    prefixes = [target.prefix, *([CONDA_PREFIX] if target.conda else [])]
+    folders = [f"/{prefix}/bin" for prefix in dict.fromkeys(prefixes)]
+    own = {
+        "PATH": ":".join((*folders, below.get("PATH") or _SYSTEM_PATH)),
+        "CONDA_PREFIX" if target.prefix == CONDA_PREFIX else "VIRTUAL_ENV": f"/{target.prefix}",
+    }
+    # A base that was made for another language says so, and is believed.
+    if not {"LANG", "LC_ALL"} & below.keys():
+        own["LANG"] = "C.UTF-8"
+    return own if target.gpu is None else {**own, **dict(sorted(target.gpu.env.items()))}
 
 
 def description(target: Target, layer: PlannedLayer) -> str:

@@ -18,7 +18,7 @@ from envfreeze.locking.model import CONDA_PREFIX, LayerSeal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envfreeze.locking.model import CondaPackage, PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import CondaPackage, ImageBase, PlannedLayer, Target, Wheel
     from envfreeze.store.cache import Cache
 
 CHECKS = 2
@@ -45,6 +45,8 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
     match layer.kind:
         case "system":
             parts["architecture"] = target.platform.architecture
+            if target.image is not None:
+                parts["image"] = _image_key(target.image)
             # Only an image that holds apt says which packages were asked for and where they come from.
             if any(deb.name == "apt" for deb in target.base.packages):
                 parts["requested"] = [deb.name for deb in target.base.packages if deb.requested]
@@ -61,6 +63,9 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
             parts["wheels"] = [[wheel.name, wheel.digest.hex] for wheel in wheels]
         case "environment":
             parts |= {"prefix": target.prefix, "python": target.python}
+            if target.image is not None:
+                # Also so that layers are held against each other once for each base.
+                parts |= {"interpreter": target.interpreter, "image": _image_key(target.image)}
             parts["wheels"] = [
                 [
                     wheel.name,
@@ -80,6 +85,10 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
                     for package in target.conda
                 ]
     return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+
+
+def _image_key(image: ImageBase) -> list[str]:
+    return [layer.diff_id.hex for layer in image.layers]
 
 
 def _conda_key(target: Target, package: CondaPackage) -> list[Any]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from envfreeze.digest import Digest
     from envfreeze.layers.deb import DebPackage
+    from envfreeze.locking.image.inventory import Inventory
     from envfreeze.locking.model import CondaPackage, Deb, PlannedLayer, Target, Wheel
     from envfreeze.oci.entry import Entry
     from envfreeze.progress import Task
@@ -72,6 +73,7 @@ class LayerMaker:
         scratch: a folder for inflated packages.
         trusting: whether facts about artifacts that the cache remembers may be used; else every hash is
             computed again.
+        beneath: what the base holds, where that is an image.
 
     """
 
@@ -84,6 +86,7 @@ class LayerMaker:
         cache: Cache,
         scratch: Path,
         trusting: bool,
+        beneath: Inventory | None = None,
     ) -> None:
         self._target = target
         self._keys = keys
@@ -91,6 +94,7 @@ class LayerMaker:
         self._cache = cache
         self._scratch = scratch
         self._trusting = trusting
+        self._beneath = beneath
         self._stop = threading.Event()
         self.paths: dict[str, list[owners.Path]] = {}
         """Key of a layer that was made to its paths."""
@@ -173,7 +177,7 @@ class LayerMaker:
             case "system":
                 debs = [opened[deb.name].result() for deb in target.base.packages]
                 known.remember_clashes(self._cache, self._keys[layer.name], deb_conflicts(debs))
-                return [(SYSTEM, system_entries(debs, target))]
+                return [(SYSTEM, system_entries(debs, target, self._beneath))]
             case "conda":
                 return [
                     (owners.conda_owner(package.name), self._conda(package, stack))

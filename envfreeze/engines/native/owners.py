@@ -92,19 +92,20 @@ def _keep_links(found: dict[str, Entry], linked: Mapping[str, Entry]) -> None:
             found[path] = replace(found[path], link=heir)
 
 
-def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -> tuple[str, ...]:
+def conflicts(layers: Iterable[Sequence[Path]], *settled: Collection[str]) -> tuple[str, ...]:
     """Go through the paths of an image, the lowest layer first, and say what packages overwrite.
 
     Args:
         layers: the paths of each layer, as `listing` gives them.
-        settled: owners among whom nothing is said, since it is settled elsewhere: the OS packages, whose
-            `Replaces` decide (layers.system).
+        settled: groups of owners among whom nothing is said, since it is settled elsewhere: the OS packages,
+            whose `Replaces` decide (layers.system); the base image and what replaces packages of it.
 
     Raises:
         UntrustedError: a path leads through another package's link or file.
 
     """
     owners: dict[str, Path] = {}
+    groups = [frozenset(group) for group in settled]
     overwritten: dict[tuple[str, str], list[str]] = {}
     for layer in layers:
         for entry in layer:
@@ -113,7 +114,7 @@ def conflicts(layers: Iterable[Sequence[Path]], settled: Collection[str] = ()) -
                 continue
             before = owners.get(path)
             differs = before is not None and before[1:] != [kind, before[2], identity] and before[2] != owner
-            if before is not None and differs and not {owner, before[2]} <= set(settled):
+            if before is not None and differs and not any({owner, before[2]} <= group for group in groups):
                 overwritten.setdefault((owner, before[2]), []).append(path)
             owners[path] = entry
     for parent in sorted(_folders(owners) & owners.keys()):

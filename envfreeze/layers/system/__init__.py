@@ -17,6 +17,7 @@ from envfreeze.layers.system import (
     directories,
     ldcache,
     python,
+    replaced,
     shells,
     sources,
     status,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from envfreeze.layers.deb import DebPackage
+    from envfreeze.locking.image.inventory import Inventory
     from envfreeze.locking.model import Target
     from envfreeze.oci.entry import Entry
 
@@ -49,11 +51,14 @@ _RULES = (
     status,
     sources,
     collisions,
+    replaced,
 )
 """In this order the first rule that names a path has the word on it."""
 
 
-def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry]:
+def system_entries(
+    packages: Sequence[DebPackage], target: Target, beneath: Inventory | None = None
+) -> list[Entry]:
     """Make the layer that lies on top of all packages' layers.
 
     The result depends on the packages and the target alone, not on the order of `packages`.
@@ -61,6 +66,7 @@ def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry
     Args:
         packages: all packages of the image, opened.
         target: what they are installed for.
+        beneath: what the base holds that they are added to; None: they are the base.
 
     Returns:
         Entries by the bytes of their paths, each path once.
@@ -69,7 +75,7 @@ def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry
         UntrustedError: a package has a link or a file where these entries need a directory.
 
     """
-    tree = Tree.of(packages, target)
+    tree = Tree.of(packages, target, beneath)
     found: dict[str, Entry] = {}
     for rule in _RULES:
         for entry in rule.entries(tree):
@@ -78,6 +84,8 @@ def system_entries(packages: Sequence[DebPackage], target: Target) -> list[Entry
     for entry in list(ldcache.entries(tree, found)):
         found.setdefault(entry.path, entry)
     _check_parents(found, tree)
+    for entry in list(directories.above(tree, found)):
+        found.setdefault(entry.path, entry)
     return [found[path] for path in sorted(found, key=str.encode)]
 
 

@@ -22,7 +22,9 @@ _DAY = 3653
 
 
 def entries(tree: Tree) -> Iterator[Entry]:
-    """Make the account files where base-passwd is among the packages."""
+    """Make the account files where base-passwd is among the packages and the base has none."""
+    if tree.is_beneath("etc/passwd"):
+        return
     passwd = _accounts(tree.read("usr/share/base-passwd/passwd.master"))
     group = _accounts(tree.read("usr/share/base-passwd/group.master"))
     if not passwd or not group:

@@ -13,6 +13,7 @@ from envfreeze.layers.deb.merged import real
 from envfreeze.layers.deb.scripts.alternatives import Alternative, alternative
 from envfreeze.layers.deb.scripts.trace import trace
 from envfreeze.layers.deb.scripts.words import ShellSyntaxError
+from envfreeze.locking.image import inventory
 from envfreeze.oci.entry import Kind, file, symlink
 
 if TYPE_CHECKING:
@@ -34,7 +35,35 @@ def entries(tree: Tree) -> Iterator[Entry]:
             if tree.find(_place(found.path)) is not None:
                 groups.setdefault(found.name, []).append(found)
     for name in sorted(groups, key=str.encode):
-        yield from _Group(name, tuple(_unique(groups[name]))).entries(tree)
+        below = tree.text_beneath(f"{_ADMIN}/{name}")
+        known = None if below is None else parse(name, below)
+        manual = known is not None and known[0]
+        choices = [*(known[1] if known is not None else ()), *groups[name]]
+        yield from _Group(name, tuple(_unique(choices)), manual=manual).entries(tree)
+
+
+def parse(name: str, admin: bytes) -> tuple[bool, list[Alternative]] | None:
+    """Read a group that a base has: whether somebody chose, and the choices. None: it cannot be read.
+
+    The format is that of update-alternatives 1.22 (utils/update-alternatives.c, `alternative_load`).
+    """
+    lines = iter(admin.decode("utf-8", "surrogateescape").split("\n"))
+    try:
+        status, link = next(lines), next(lines)
+        slaves = []
+        while slave := next(lines):
+            slaves.append((slave, next(lines)))
+        choices = []
+        while path := next(lines, ""):
+            priority = int(next(lines))
+            paths = [next(lines) for _ in slaves]
+            followers = tuple(
+                (where, follower, at) for (follower, where), at in zip(slaves, paths, strict=True) if at
+            )
+            choices.append(Alternative(name, link, path, priority, followers))
+    except (StopIteration, ValueError):
+        return None
+    return status == "manual", choices
 
 
 def offered(package: DebPackage) -> Iterator[Alternative]:
@@ -56,15 +85,19 @@ def offered(package: DebPackage) -> Iterator[Alternative]:
 class _Group:
     name: str
     choices: tuple[Alternative, ...]
+    manual: bool = False
 
     def entries(self, tree: Tree) -> Iterator[Entry]:
+        if self.manual:
+            yield file(f"{_ADMIN}/{self.name}", self._admin())
+            return
         best = max(self.choices, key=lambda choice: choice.priority)
         yield from self._links(tree, best.name, best.link, best.path)
         paths = {name: path for _, name, path in best.slaves}
         for name, link in self._slave_links().items():
             path = paths.get(name)
             # update-alternatives leaves out what follows a choice but is not there.
-            if path is not None and tree.find(_place(path)) is not None:
+            if path is not None and (tree.find(_place(path)) is not None or tree.is_beneath(_place(path))):
                 yield from self._links(tree, name, link, path)
         yield file(f"{_ADMIN}/{self.name}", self._admin())
 
@@ -72,6 +105,9 @@ class _Group:
         existing = tree.find(_place(link))
         if existing is not None and existing.kind is not Kind.SYMLINK:
             return  # "not replacing %s with a link"
+        below = None if tree.beneath is None else tree.beneath.find(_place(link))
+        if existing is None and below is not None and below.kind != inventory.SYMLINK:
+            return
         yield symlink(f"{_LINKS}/{name}", path)
         yield symlink(_place(link), f"/{_LINKS}/{name}")
 
@@ -82,7 +118,7 @@ class _Group:
 
     def _admin(self) -> bytes:
         slaves = self._slave_links()
-        lines = ["auto", self.choices[0].link]
+        lines = ["manual" if self.manual else "auto", self.choices[0].link]
         for name, link in slaves.items():
             lines += [name, link]
         lines.append("")

@@ -82,7 +82,7 @@ link-local\t169.254.0.0
 def entries(tree: Tree) -> Iterator[Entry]:
     """Make what is not in any package."""
     for entry in _wanted(tree):
-        if tree.find(entry.path) is None:
+        if tree.find(entry.path) is None and not tree.is_beneath(entry.path):
             yield entry
 
 

@@ -31,8 +31,11 @@ _BRACKETS = re.compile(r"[()]")
 
 
 def entries(tree: Tree) -> Iterator[Entry]:
-    """Make the configuration, the bundle and the links where ca-certificates is among the packages."""
-    if tree.package("ca-certificates") is None:
+    """Make the configuration, the bundle and the links where ca-certificates is among the packages.
+
+    A base that has a bundle keeps it: authorities of its owner's own may be in it.
+    """
+    if tree.package("ca-certificates") is None or tree.is_beneath(f"{_CERTS}/ca-certificates.crt"):
         return
     found = {path: tree.read(path) for path in tree.below(_SOURCE) if path.endswith(".crt")}
     contents = {path: content for path, content in found.items() if content is not None}

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envfreeze.layers.system.elf import MACHINES, shared_object
-from envfreeze.layers.system.ldformat import FLAGS, Library, in_order, natural, render
-from envfreeze.oci.entry import Kind, file, path_problem, symlink
+from envfreeze.layers.system.ldformat import FLAGS, Library, in_order, natural, parse, render
+from envfreeze.locking.image import inventory
+from envfreeze.oci.entry import Entry, Kind, file, path_problem, symlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envfreeze.layers.system.tree import Tree
-    from envfreeze.oci.entry import Entry
 
+_CACHE = "etc/ld.so.cache"
 _CONFIGURATION = "etc/ld.so.conf.d"
 _HWCAPS = "glibc-hwcaps"
 _MOST_LINKS = 40  # as many as the kernel follows (path_resolution(7))
@@ -33,12 +34,18 @@ def entries(tree: Tree, top: Mapping[str, Entry]) -> Iterator[Entry]:
         top: the entries of the other rules by path, which lie over the packages'.
 
     """
-    if tree.package("libc-bin") is None:
-        return
-    root = _Root(tree, top)
     architecture = tree.target.platform.architecture
+    below: list[Library] | None = []
+    if tree.beneath is not None:
+        below = parse(tree.text_beneath(_CACHE) or b"", FLAGS[architecture])
+    elif tree.package("libc-bin") is None:
+        return
+    if below is None:
+        return  # a cache of an older form, or none: the loader finds what is in its own folders
+    root = _Root(tree, top)
     found: list[Library] = []
-    for folder in _folders(root, tree.target.platform.multiarch):
+    folders = list(_folders(root, tree.target.platform.multiarch))
+    for folder in folders:
         chosen = _chosen(root, folder, MACHINES[architecture])
         for soname in sorted(chosen, key=str.encode):
             name = chosen[soname].name if folder.hwcaps else soname
@@ -46,7 +53,16 @@ def entries(tree: Tree, top: Mapping[str, Entry]) -> Iterator[Entry]:
             place = f"{folder.real}/{soname}"
             if not folder.hwcaps and root.find(place) is None:
                 yield symlink(place, chosen[soname].name)
-    yield file("etc/ld.so.cache", render(in_order(found), FLAGS[architecture]))
+    yield file(_CACHE, render(in_order(_together(below, found, folders)), FLAGS[architecture]))
+
+
+def _together(below: list[Library], found: list[Library], folders: list[_Folder]) -> list[Library]:
+    """The base's libraries and those that were added, in the order of their folders."""
+    if not below:
+        return found
+    order = {folder.path.encode(): number for number, folder in enumerate(folders)}
+    both = {library.path: library for library in (*below, *found)}
+    return sorted(both.values(), key=lambda library: order.get(library.path.rpartition(b"/")[0], len(order)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,15 @@ class _Root:
 
     def find(self, path: str) -> Entry | None:
         """Give what stands at a path whose folders are no links."""
-        return self.top.get(path) or self.tree.find(path)
+        return self.top.get(path) or self.tree.find(path) or self._beneath(path)
+
+    def _beneath(self, path: str) -> Entry | None:
+        """Give what the base has; of a file not its content."""
+        item = None if self.tree.beneath is None else self.tree.beneath.find(path)
+        if item is None or item.kind == inventory.OTHER:
+            return None
+        kind = Kind.SYMLINK if item.kind == inventory.SYMLINK else Kind[item.kind]
+        return Entry(path, kind, item.mode, item.uid, item.gid, link=item.link)
 
     def names(self, folder: str) -> list[str]:
         """Give the names in a folder that is no link, in the order of their bytes."""
@@ -126,6 +150,8 @@ class _Root:
         entry = None if real is None else self.find(real)
         if entry is not None and entry.kind is Kind.HARDLINK:
             entry = self.tree.find(entry.link)
+        if real is not None and self.tree.find(real) is None and real not in self.top:
+            return None  # the base's own, which its cache has already
         if entry is None or entry.kind is not Kind.FILE:
             return None
         return b"" if entry.content is None else entry.content.data
@@ -151,8 +177,12 @@ def _folders(root: _Root, triplet: str) -> Iterator[_Folder]:
 
 def _configured(root: _Root) -> Iterator[str]:
     """Give the folders that `*.conf` name, by file name and then by line."""
-    for name in root.names(_CONFIGURATION):
-        content = root.content(f"{_CONFIGURATION}/{name}")
+    names = set(root.names(_CONFIGURATION))
+    if root.tree.beneath is not None:
+        names.update(root.tree.beneath.names(_CONFIGURATION))
+    for name in sorted(names, key=str.encode):
+        path = f"{_CONFIGURATION}/{name}"
+        content = root.content(path) if root.tree.find(path) else root.tree.text_beneath(path)
         if content is None or not name.endswith(".conf") or name.startswith("."):
             continue
         for line in bytes(content).decode("utf-8", "replace").split("\n"):

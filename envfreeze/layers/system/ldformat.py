@@ -70,6 +70,49 @@ def in_order(libraries: Iterable[Library]) -> list[Library]:
     return sorted(by_place, key=lambda library: natural(library.key), reverse=True)
 
 
+def parse(data: bytes, flags: int) -> list[Library] | None:
+    """Read a cache; None where it is not of this form, or of more than one kind of library.
+
+    Args:
+        data: the file.
+        flags: what each of its entries has to be, of `FLAGS`.
+
+    """
+    try:
+        return _parse(data, flags)
+    except (struct.error, IndexError, ValueError):
+        return None
+
+
+def _parse(data: bytes, flags: int) -> list[Library] | None:
+    magic, count, _, _, extensions = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
+        return None
+    folders: list[bytes] = []
+    if extensions:
+        mark, sections = _EXTENSIONS.unpack_from(data, extensions)
+        if mark != _EXTENSIONS_MAGIC:
+            return None
+        for number in range(sections):
+            at = extensions + _EXTENSIONS.size + number * _SECTION.size
+            tag, _, offset, size = _SECTION.unpack_from(data, at)
+            if tag == _GLIBC_HWCAPS:
+                offsets = _OFFSET.iter_unpack(data[offset : offset + size])
+                folders = [_text(data, place) for (place,) in offsets]
+    found = []
+    for number in range(count):
+        kind, key, value, _, hwcap = _ENTRY.unpack_from(data, _HEADER.size + number * _ENTRY.size)
+        if kind != flags or (hwcap and not hwcap & _OF_GLIBC_HWCAPS):
+            return None
+        hwcaps = folders[hwcap & 0xFFFFFFFF] if hwcap else b""
+        found.append(Library(_text(data, key), _text(data, value), hwcaps))
+    return found
+
+
+def _text(data: bytes, place: int) -> bytes:
+    return data[place : data.index(b"\0", place)]
+
+
 def render(libraries: Sequence[Library], flags: int) -> bytes:
     """Write the cache.
 

@@ -23,8 +23,10 @@ def entries(tree: Tree) -> Iterator[Entry]:
         match = _MINIMAL.fullmatch(package.deb.name)
         if match is None:
             continue
-        yield directory(f"usr/local/lib/{match[1]}")
-        yield directory(f"usr/local/lib/{match[1]}/dist-packages")
+        for folder in (f"usr/local/lib/{match[1]}", f"usr/local/lib/{match[1]}/dist-packages"):
+            if not tree.is_beneath(folder):
+                yield directory(folder)
         yield file(f"var/lib/python/{match[1]}_installed", b"")
-    if tree.package("python3") and not tree.exists("etc/python3/debian_config"):
+    there = tree.exists("etc/python3/debian_config") or tree.is_beneath("etc/python3/debian_config")
+    if tree.package("python3") and not there:
         yield file("etc/python3/debian_config", _CONFIG)

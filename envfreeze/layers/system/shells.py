@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from envfreeze.oci.entry import Entry
 
 _TEMPLATE = "usr/share/debianutils/shells"
+_LIST = "etc/shells"
+_STATE = "var/lib/shells.state"
 _FOLDER = "usr/share/debianutils/shells.d"
 
 
 def entries(tree: Tree) -> Iterator[Entry]:
     """List the template's lines, then every packaged shell under its given and its real name."""
+    listed_below = tree.text_beneath(_LIST)
+    if listed_below is not None:
+        yield from _added(tree, listed_below)
+        return
     template = tree.read(_TEMPLATE)
     if template is None:
         return
@@ -32,8 +38,23 @@ def entries(tree: Tree) -> Iterator[Entry]:
     listed = _lines(template)
     known = {line.partition("#")[0] for line in listed}
     listed += [shell for shell in shells if shell not in known]
-    yield file("etc/shells", _joined(listed))
-    yield file("var/lib/shells.state", _joined(list(shells)))
+    yield file(_LIST, _joined(listed))
+    yield file(_STATE, _joined(list(shells)))
+
+
+def _added(tree: Tree, below: bytes) -> Iterator[Entry]:
+    """List the shells of packages that are added to a base behind the base's own."""
+    shells: dict[str, None] = {}
+    for path in tree.below(_FOLDER):
+        for line in _lines(tree.read(path) or b""):
+            if shell := line.partition("#")[0]:
+                shells[shell] = None
+                shells["/" + real(shell.removeprefix("/"))] = None
+    if not shells:
+        return
+    for path, content in ((_LIST, below), (_STATE, tree.text_beneath(_STATE) or b"")):
+        listed = _lines(content)
+        yield file(path, _joined([*listed, *(shell for shell in shells if shell not in listed)]))
 
 
 def _lines(content: bytes) -> list[str]:

@@ -31,8 +31,8 @@ _NOBODY = 42
 
 def entries(tree: Tree) -> Iterator[Entry]:
     """Write one deb822 file (sources.list(5)) for each archive, and apt's own folders."""
-    if tree.package("apt") is None:
-        return
+    if tree.package("apt") is None or tree.is_beneath("etc/apt"):
+        return  # a base with an apt of its own knows where its packages come from
     base = tree.target.base
     for archive in base.archives:
         indexes = [index for index in base.indexes if index.archive == archive.name]

@@ -20,7 +20,7 @@ _ONLY_UPDATES = b'test -f "$DPKG_ROOT/etc/timezone"'
 def entries(tree: Tree) -> Iterator[Entry]:
     """Set the time zone where tzdata is among the packages."""
     tzdata = tree.package("tzdata")
-    if tzdata is None:
+    if tzdata is None or tree.is_beneath("etc/localtime"):
         return
     yield symlink("etc/localtime", f"/usr/share/zoneinfo/{_ZONE}")
     if _ONLY_UPDATES not in tzdata.control.get("postinst", b""):

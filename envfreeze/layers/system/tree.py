@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envfreeze.layers.deb import DebPackage
+    from envfreeze.locking.image.inventory import Inventory
     from envfreeze.locking.model import Target
 
 FIRST = "base-files"
@@ -43,18 +44,20 @@ class Tree:
         packages: base-files first, the others by name.
         target: what they are installed for.
         owners: who has which path, in the order of `packages`.
+        beneath: what the base holds that they are added to; None: they are the base.
 
     """
 
     packages: tuple[DebPackage, ...]
     target: Target
     owners: Owners
+    beneath: Inventory | None = None
 
     @classmethod
-    def of(cls, packages: Sequence[DebPackage], target: Target) -> Tree:
+    def of(cls, packages: Sequence[DebPackage], target: Target, beneath: Inventory | None = None) -> Tree:
         """Look at packages as one tree."""
         ordered = in_order(packages)
-        return cls(ordered, target, owners_of(ordered))
+        return cls(ordered, target, owners_of(ordered), beneath)
 
     def package(self, name: str) -> DebPackage | None:
         """Give a package by its name."""
@@ -77,6 +80,14 @@ class Tree:
         if entry is None or entry.kind is not Kind.FILE:
             return None
         return b"" if entry.content is None else bytes(entry.content.data)
+
+    def is_beneath(self, path: str) -> bool:
+        """Say whether the base that the packages are added to has something at a path."""
+        return self.beneath is not None and self.beneath.resolve(path) is not None
+
+    def text_beneath(self, path: str) -> bytes | None:
+        """Give the content of one of the base's own files; None where it has no such file."""
+        return None if self.beneath is None else self.beneath.read(path)
 
     def below(self, folder: str) -> list[str]:
         """Give the paths below a folder, in the order of their bytes."""

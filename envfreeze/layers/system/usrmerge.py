@@ -18,6 +18,8 @@ _ALWAYS = frozenset({"bin", "lib", "sbin"})
 
 def entries(tree: Tree) -> Iterator[Entry]:
     """Link `bin`, `lib` and `sbin` always, the others where a package has the directory in `usr/`."""
+    if tree.beneath is not None:
+        return  # locking refuses a base that is not merged
     for name in ALIASED:
         if name in _ALWAYS or tree.exists(f"usr/{name}"):
             yield symlink(name, f"usr/{name}")

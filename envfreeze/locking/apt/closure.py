@@ -14,6 +14,10 @@ of the set of requests and of the indexes, whatever order either comes in:
 5. A dependency that no candidate's version satisfies, and a further archive's does, pins that version, and
    everything is chosen again.
 6. Otherwise nothing chosen is taken back. Where that leads to a conflict it is an error that names both.
+
+What is installed already counts as chosen and adds nothing. It gives way to its candidate where a version is
+asked for that it is not, where the candidate of another installed package leaves it without what it needs, or
+where something chosen breaks it; never to an older version.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import ResolutionError
+from envfreeze.locking.apt.relations import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,13 +36,16 @@ if TYPE_CHECKING:
     from envfreeze.locking.apt.relations import Group, Relation
 
 
-def close(universe: Universe, requested: Iterable[str], *, suite: str) -> tuple[Package, ...]:
+def close(
+    universe: Universe, requested: Iterable[str], *, suite: str, installed: Iterable[Package] = ()
+) -> tuple[Package, ...]:
     """Return the closure of packages asked for by name, sorted by name.
 
     Args:
         universe: what can be chosen from.
         requested: names of real packages.
         suite: reference of the suite, for messages.
+        installed: what is there already; of the answer are only those that replace one of another version.
 
     Raises:
         ResolutionError: a package is not known, a dependency cannot be satisfied, or two packages of the
@@ -45,9 +53,10 @@ def close(universe: Universe, requested: Iterable[str], *, suite: str) -> tuple[
 
     """
     names = sorted(set(requested))
+    there = tuple(installed)
     while True:
         try:
-            return _Closure(universe, suite).run(names)
+            return _Closure(universe, suite, there).run(names)
         except _OtherVersionError as need:
             # Each turn pins one name more, and no name twice.
             universe = universe.pinned(need.name, need.version)
@@ -98,18 +107,34 @@ class _Need:
 
 
 class _Closure:
-    def __init__(self, universe: Universe, suite: str) -> None:
+    def __init__(self, universe: Universe, suite: str, installed: Iterable[Package]) -> None:
         self._universe = universe
         self._suite = suite
         self._chosen: dict[str, Package] = {}
         self._because: dict[str, str | None] = {}
         # Which chosen packages stand for a name, real or virtual.
         self._standing: dict[str, list[Package]] = {}
+        self._installed: dict[str, Package] = {}
+        for package in installed:
+            self._installed[package.name] = self._choose(package, None)
+        # Images are made with needs left open; those stay open.
+        self._open_before = {id(need.group) for need in self._open_needs()}
 
     def run(self, requested: list[str]) -> tuple[Package, ...]:
-        for name in requested:
-            self._choose(self._named(name), None)
-        fresh = [_Need(package, group) for package in self._chosen.values() for group in package.depends]
+        asked = [self._choose(self._named(name), None) for name in requested if not self._is_there(name)]
+        while asked:
+            self._settle(asked)
+            asked = self._give_way()
+        self._refuse_conflicts()
+        return tuple(
+            self._chosen[name]
+            for name in sorted(self._chosen)
+            if self._chosen[name] is not self._installed.get(name)
+        )
+
+    def _settle(self, packages: list[Package]) -> None:
+        """Choose whatever packages need, and what that needs."""
+        fresh = [_Need(package, group) for package in packages for group in package.depends]
         open_choices: list[_Need] = []
         while fresh or open_choices:
             added: list[Package] = []
@@ -128,8 +153,49 @@ class _Closure:
                     added.append(self._choose(next(peaceful, options[0]), need.package.name))
             added.sort(key=lambda package: package.name)
             fresh = [_Need(package, group) for package in added for group in package.depends]
-        self._refuse_conflicts()
-        return tuple(self._chosen[name] for name in sorted(self._chosen))
+
+    def _is_there(self, name: str) -> bool:
+        package = self._installed.get(name)
+        return package is not None and self._universe.pins.get(name) in {None, package.version}
+
+    def _open_needs(self) -> Iterator[_Need]:
+        """Give the needs of installed packages that nothing settles."""
+        for name, package in self._installed.items():
+            if self._chosen[name] is package:
+                for group in package.depends:
+                    if not self._settled(group):
+                        yield _Need(package, group)
+
+    def _give_way(self) -> list[Package]:
+        """Replace installed packages that can no longer stay as they are; what was chosen for them."""
+        if all(self._chosen[name] is package for name, package in self._installed.items()):
+            hurt: dict[str, str] = {}
+        else:
+            hurt = {
+                need.package.name: _text(need.group)
+                for need in self._open_needs()
+                if id(need.group) not in self._open_before
+            }
+        fresh = [
+            package for name, package in self._chosen.items() if package is not self._installed.get(name)
+        ]
+        for package in fresh:
+            for _, relation in package.conflicts:
+                for other in self._standing.get(relation.name, ()):
+                    if self._installed.get(other.name) is other and self._exclusion(package, other):
+                        hurt.setdefault(other.name, "")
+        chosen = []
+        for name, missing in sorted(hurt.items()):
+            candidate = self._universe.candidate(name)
+            if candidate is not None and candidate.version != self._installed[name].version:
+                chosen.append(self._choose(candidate, None))
+            elif missing:
+                raise ResolutionError(
+                    f"{name} {self._installed[name].version} of the base needs {missing}, and what is added "
+                    f"takes that away; {self._suite} has no other {name}",
+                    hint="leave a package out, or choose a newer base",
+                )
+        return chosen
 
     def _named(self, name: str) -> Package:
         package = self._universe.candidate(name)
@@ -157,21 +223,40 @@ class _Closure:
         )
 
     def _choose(self, package: Package, because: str | None) -> Package:
-        if package.name not in self._chosen:
+        before = self._chosen.get(package.name)
+        if before is not None and before is self._installed.get(package.name):
+            self._replace(before, package)
+            before = None
+        if before is None:
             self._chosen[package.name] = package
             self._because[package.name] = because
             for name in {package.name, *(provision.name for provision in package.provides)}:
                 self._standing.setdefault(name, []).append(package)
         return package
 
-    def _options(self, need: _Need) -> list[Package]:
-        """Return what can settle a need, the best first; empty where it is settled."""
-        if any(
+    def _replace(self, before: Package, package: Package) -> None:
+        """Make room for another version of an installed package."""
+        if sort_key(package.version) < sort_key(before.version):
+            raise ResolutionError(
+                f"the base has {before.name} {before.version}, and what is asked for needs "
+                f"{package.version}, which is older",
+                hint="choose a base that is not newer than the archive, or another mirror",
+            )
+        del self._chosen[before.name]
+        for name in {before.name, *(provision.name for provision in before.provides)}:
+            self._standing[name].remove(before)
+
+    def _settled(self, group: Group) -> bool:
+        return any(
             package.satisfies(relation)
-            for relation in need.group
+            for relation in group
             if relation.reaches(self._universe.architecture)
             for package in self._standing.get(relation.name, ())
-        ):
+        )
+
+    def _options(self, need: _Need) -> list[Package]:
+        """Return what can settle a need, the best first; empty where it is settled."""
+        if self._settled(need.group):
             return []
         options = {
             package.name: package
@@ -226,6 +311,10 @@ class _Closure:
         for _, package in sorted(self._chosen.items()):
             for _, relation in package.conflicts:
                 for other in self._standing.get(relation.name, ()):
+                    if self._installed.get(package.name) is package and (
+                        self._installed.get(other.name) is other
+                    ):
+                        continue  # what the base was made with is not judged here
                     if other.name != package.name and (found := self._exclusion(package, other)):
                         raise ResolutionError(
                             f"{package.name} and {other.name} exclude each other: {package.name} "

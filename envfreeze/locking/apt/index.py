@@ -11,7 +11,7 @@ import gzip
 import lzma
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,46 @@ class Package:
             relation.name == provision.name and relation.held_by_provision(provision)
             for provision in self.provides
         )
+
+
+def described(fields: Mapping[str, str], *, where: str) -> Package:
+    """Read what a stanza says of a package itself: its file's place is empty, its digest that of nothing.
+
+    Args:
+        fields: of the stanza.
+        where: the file's place, for messages.
+
+    Raises:
+        UntrustedError: a field is missing, or is not what the format says.
+
+    """
+    name = fields["Package"]
+    where = f"{where}: {name}"
+    try:
+        version, architecture = fields["Version"], fields["Architecture"]
+    except KeyError as error:
+        raise UntrustedError(f"{where} has a missing or wrong field: {error}") from None
+    if not _NAME.fullmatch(name):
+        raise UntrustedError(f"{where} has a wrong name")
+    relations.sort_key(version)
+
+    def groups(field: str) -> tuple[Group, ...]:
+        return relations.parse(fields.get(field, ""), where=f"{where}, {field}")
+
+    essential = fields.get("Essential", "no") == "yes"
+    return Package(
+        name=name,
+        version=version,
+        architecture=architecture,
+        rank=0 if essential else _rank(fields.get("Priority", "")),
+        filename="",
+        digest=Digest.of(b""),
+        size=0,
+        archive="",
+        depends=groups("Pre-Depends") + groups("Depends"),
+        conflicts=tuple((field, group[0]) for field in ("Conflicts", "Breaks") for group in groups(field)),
+        provides=tuple(group[0] for group in groups("Provides")),
+    )
 
 
 class PackagesFile:
@@ -153,33 +193,14 @@ class PackagesFile:
         name = fields["Package"]
         where = f"{self.where}: {name}"
         try:
-            version, digest = fields["Version"], Digest(fields["SHA256"])
+            digest = Digest(fields["SHA256"])
             size, filename = int(fields["Size"]), _relative(fields["Filename"])
         except (KeyError, ValueError) as error:
             raise UntrustedError(f"{where} has a missing or wrong field: {error}") from None
-        if not _NAME.fullmatch(name) or size < 0:
-            raise UntrustedError(f"{where} has a wrong name or Size")
-        relations.sort_key(version)
-
-        def groups(field: str) -> tuple[Group, ...]:
-            return relations.parse(fields.get(field, ""), where=f"{where}, {field}")
-
-        essential = fields.get("Essential", "no") == "yes"
-        return Package(
-            name=name,
-            version=version,
-            architecture=fields["Architecture"],
-            rank=0 if essential else _rank(fields.get("Priority", "")),
-            filename=filename,
-            digest=digest,
-            size=size,
-            archive=self.archive,
-            depends=groups("Pre-Depends") + groups("Depends"),
-            conflicts=tuple(
-                (field, group[0]) for field in ("Conflicts", "Breaks") for group in groups(field)
-            ),
-            provides=tuple(group[0] for group in groups("Provides")),
-        )
+        if size < 0:
+            raise UntrustedError(f"{where} has a wrong Size")
+        package = described(fields, where=self.where)
+        return replace(package, filename=filename, digest=digest, size=size, archive=self.archive)
 
     def _stanza(self, position: int) -> bytes:
         start = self._data.rfind(b"\n\n", 0, position + 1)

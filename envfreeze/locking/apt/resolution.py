@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from envfreeze.locking.apt.index import Package
-    from envfreeze.locking.apt.indexes import Fetched, SignedIndex, Wanted
+    from envfreeze.locking.apt.indexes import SignedIndex, Wanted
     from envfreeze.locking.apt.suites import Suite
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
@@ -93,53 +93,104 @@ def resolve(
     suite = suites.find(project.image.base, suites.shipped() if catalogue is None else catalogue)
     requested = _requested(project, suite, python=python)
     session = indexes.Session(cache, offline, allow_stale, now, progress)
-    wanted = _wanted(project, suite, platform, locked=locked, host=mirrors.host_sources(host), now=now)
+    base, packages = _closed(project, suite, platform, requested, session, locked=locked, host=host)
+    chosen = {package.name: package for package in packages}
+    version = python_version(chosen[f"python{suite.python}"].version) if python else None
+    if version is not None:
+        check_python(project, suite, version)
+    if "libc6" not in chosen:
+        raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
+    return AptResolution(base, version, glibc_version(chosen["libc6"].version))
+
+
+def add(
+    project: Project,
+    suite: Suite,
+    platform: Platform,
+    requested: set[str],
+    installed: Sequence[Package],
+    *,
+    reference: str,
+    locked: AptBase | None = None,
+    cache: Cache,
+    offline: bool = False,
+    allow_stale: bool = False,
+    progress: Progress = SILENT,
+    now: datetime | None = None,
+    host: Path = APT_FOLDER,
+) -> AptBase:
+    """Resolve packages that are added to what is installed; the arguments are those of `resolve`.
+
+    Args:
+        project: names packages' versions, a mirror and further archives.
+        suite: where the packages come from.
+        platform: of the image.
+        requested: names of packages.
+        installed: what is there already.
+        reference: of the base, for the lock.
+        locked: as in `resolve`.
+        cache: as in `resolve`.
+        offline: as in `resolve`.
+        allow_stale: as in `resolve`.
+        progress: as in `resolve`.
+        now: as in `resolve`.
+        host: as in `resolve`.
+
+    Raises:
+        UsageError, ResolutionError, NetworkError, UntrustedError: as in `resolve`.
+
+    """
+    now = datetime.now(UTC) if now is None else now
+    session = indexes.Session(cache, offline, allow_stale, now, progress)
+    base, _ = _closed(
+        project, suite, platform, requested, session, locked=locked, host=host, installed=installed
+    )
+    return replace(base, reference=reference)
+
+
+def _closed(
+    project: Project,
+    suite: Suite,
+    platform: Platform,
+    requested: set[str],
+    session: indexes.Session,
+    *,
+    locked: AptBase | None,
+    host: Path,
+    installed: Sequence[Package] = (),
+) -> tuple[AptBase, tuple[Deb, ...]]:
+    """The closure of what is requested, as the lock has it and as the indexes do."""
+    sources = mirrors.host_sources(host)
+    wanted = _wanted(project, suite, platform, locked=locked, host=sources, now=session.now)
     signed = [indexes.find(one, session) for one in wanted]
     for root in dict.fromkeys(index.place.lasting or index.place.name for index in signed):
-        progress.note(f"OS packages from {root}")
+        session.progress.note(f"OS packages from {root}")
     files = indexes.fetch(signed, platform.debian_architecture, session)
-    pins = _pins(project)
+    pinned = pins(project)
     named = known.key(
         signed,
         (file.digest for file in files),
         architecture=platform.debian_architecture,
         requested=requested,
-        pins=pins,
+        pins=pinned,
     )
-    packages = known.recall(cache, named)
+    # What is installed already is no part of the name: such an answer is not kept.
+    packages = None if installed else known.recall(session.cache, named)
     if packages is None:
-        packages = _chosen(files, signed, platform.debian_architecture, requested, pins, suite, progress)
-        known.remember(cache, named, packages)
-    chosen = {package.name: package for package in packages}
-    version = python_version(chosen[f"python{suite.python}"].version) if python else None
-    if version is not None:
-        _check_python(project, suite, version)
-    if "libc6" not in chosen:
-        raise ResolutionError(f"{suite.reference} has no libc6 in the closure of its seed")
+        universe = Universe(indexes.read(files), platform.debian_architecture, pinned)
+        found = closure.close(universe, requested, suite=suite.reference, installed=installed)
+        _tell_of_two(found, universe, signed, session.progress)
+        settled = closure.settled_by(found, platform.debian_architecture)
+        packages = tuple(_deb(package, requested, settled[package.name]) for package in found)
+        if not installed:
+            known.remember(session.cache, named, packages)
     base = AptBase(
         reference=suite.reference,
         archives=_archives(signed, suite),
         indexes=tuple(_locked_index(index) for index in signed),
         packages=packages,
     )
-    return AptResolution(base, version, glibc_version(chosen["libc6"].version))
-
-
-def _chosen(
-    files: Sequence[Fetched],
-    signed: Sequence[SignedIndex],
-    architecture: str,
-    requested: set[str],
-    pins: Mapping[str, str],
-    suite: Suite,
-    progress: Progress,
-) -> tuple[Deb, ...]:
-    """Choose the packages from what the indexes have."""
-    universe = Universe(indexes.read(files), architecture, pins)
-    packages = closure.close(universe, requested, suite=suite.reference)
-    _tell_of_two(packages, universe, signed, progress)
-    settled = closure.settled_by(packages, architecture)
-    return tuple(_deb(package, requested, settled[package.name]) for package in packages)
+    return base, packages
 
 
 def satisfied(
@@ -170,6 +221,30 @@ def satisfied(
     if base.reference != suite.reference:
         return (f"the base is {suite.reference}, locked is {base.reference}",)
     requested = _requested(project, suite, python=python)
+    causes = list(still(project, suite, base, platform, requested))
+    locked = {deb.name: deb for deb in base.packages if deb.requested}
+    interpreter = locked.get(f"python{suite.python}")
+    if python and interpreter is not None:
+        try:
+            check_python(project, suite, python_version(interpreter.version))
+        except ResolutionError as error:
+            causes.append(error.message)
+    return tuple(causes)
+
+
+def still(
+    project: Project, suite: Suite, base: AptBase, platform: Platform | None, requested: set[str]
+) -> tuple[str, ...]:
+    """Say why locked packages and archives are not those that a project asks for; empty where they are.
+
+    Args:
+        project: what asks.
+        suite: where its packages come from.
+        base: what is locked.
+        platform: whose further archives count; None: all do.
+        requested: names of the packages that should be locked by name.
+
+    """
     locked = {deb.name: deb for deb in base.packages if deb.requested}
     causes = [
         f"the OS package {name} is asked for and not locked" for name in sorted(requested - set(locked))
@@ -179,7 +254,7 @@ def satisfied(
     ]
     causes += [
         f"the OS package {name} is asked for in version {version}, locked is {locked[name].version}"
-        for name, version in sorted(_pins(project).items())
+        for name, version in sorted(pins(project).items())
         if name in locked and locked[name].version != version
     ]
     ours = {index.archive.name for index in suite.indexes}
@@ -198,12 +273,6 @@ def satisfied(
         for name in dict.fromkeys(_archive_name(one.url) for one in further)
         if name in keys and keys[name] != _keys(project, further, name)
     ]
-    interpreter = locked.get(f"python{suite.python}")
-    if python and interpreter is not None:
-        try:
-            _check_python(project, suite, python_version(interpreter.version))
-        except ResolutionError as error:
-            causes.append(error.message)
     return tuple(causes)
 
 
@@ -247,7 +316,7 @@ def _requested(project: Project, suite: Suite, *, python: bool) -> set[str]:
     return {*suite.seed, *suite.python_packages, *named}
 
 
-def _pins(project: Project) -> dict[str, str]:
+def pins(project: Project) -> dict[str, str]:
     """Return the versions that the project names, by package.
 
     Raises:
@@ -265,7 +334,13 @@ def _pins(project: Project) -> dict[str, str]:
     return pins
 
 
-def _check_python(project: Project, suite: Suite, python: str) -> None:
+def check_python(project: Project, suite: Suite, python: str) -> None:
+    """Hold a suite's Python against `requires-python`.
+
+    Raises:
+        ResolutionError: it is not among them.
+
+    """
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
 
     requires = project.requires_python

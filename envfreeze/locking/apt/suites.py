@@ -94,6 +94,11 @@ class Suite:
         )
 
 
+def is_suite(base: str) -> bool:
+    """Whether `[image] base` names a suite, and not an image."""
+    return base.startswith("apt:")
+
+
 @functools.cache
 def shipped() -> Mapping[str, Suite]:
     """Return the suites that come with envfreeze, by reference."""

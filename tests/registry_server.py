@@ -1,0 +1,397 @@
+"""A registry on loopback: the pulling side of the OCI distribution API, and all that can be wrong with one.
+
+Not a test. `tests/conftest.py` hands it out as the fixture `registry_server`, the module itself:
+
+    def test_something(registry_server):
+        with registry_server.serve() as registry:
+            image = registry_server.image_of([{"etc/os-release": b"ID=debian\n"}])
+            registry.push(image, "team/base", "1")
+
+Logins are asked for as real registries do, blobs can live on another server, and what is asked for next can
+be made to fail: `registry.faults["/v2/team/base/manifests/1"] = [Fault(status=503)]`.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+import threading
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import zstandard
+
+from envfreeze.digest import Digest
+from envfreeze.oci import canonical, media
+from envfreeze.oci.image import ImageValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from envfreeze.oci.image import Image
+
+# ---------------------------------------------------------------------------------------------- images
+
+
+@dataclass(frozen=True)
+class MemoryLayer:
+    """A layer in memory."""
+
+    blob: bytes = field(repr=False)
+    diff_id: Digest
+    media_type: str
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(self.blob)
+
+    @property
+    def size(self) -> int:
+        return len(self.blob)
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self.blob)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link, or with `hard` a hard one."""
+
+    target: str
+    hard: bool = False
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory."""
+
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is not 0644 and root's."""
+
+    content: bytes
+    mode: int = 0o644
+
+
+def tar_of(contents: Mapping[str, bytes | File | Link | Folder]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for path, what in contents.items():
+            info = tarfile.TarInfo(path)
+            match what:
+                case Link(target, hard):
+                    info.type, info.linkname = tarfile.LNKTYPE if hard else tarfile.SYMTYPE, target
+                    archive.addfile(info)
+                case Folder(mode, uid, gid):
+                    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, uid, gid
+                    archive.addfile(info)
+                case _:
+                    content, info.mode = (
+                        (what.content, what.mode) if isinstance(what, File) else (what, 0o644)
+                    )
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def layer_of(contents: Mapping[str, bytes | File | Link | Folder], packing: str = "gzip") -> MemoryLayer:
+    """Make a layer; `packing` is `gzip`, `zstd`, `plain` or `docker`."""
+    tar = tar_of(contents)
+    packed = {
+        "gzip": (lambda: gzip.compress(tar, mtime=0), media.LAYER_GZIP),
+        "docker": (lambda: gzip.compress(tar, mtime=0), media.DOCKER_LAYER_GZIP),
+        "zstd": (lambda: zstandard.compress(tar), media.LAYER_ZSTD),
+        "plain": (lambda: tar, media.LAYER),
+    }
+    make, media_type = packed[packing]
+    return MemoryLayer(make(), Digest.of(tar), media_type)
+
+
+def image_of(
+    layers: Sequence[Mapping[str, bytes | File | Link | Folder] | MemoryLayer],
+    *,
+    architecture: str = "amd64",
+    packing: str = "gzip",
+    settings: Mapping[str, Any] | None = None,
+    diff_ids: Sequence[Digest] | None = None,
+) -> ImageValue:
+    """Make an image; with `packing="docker"` in Docker's media types throughout."""
+    made = tuple(layer if isinstance(layer, MemoryLayer) else layer_of(layer, packing) for layer in layers)
+    docker = packing == "docker"
+    stated = [layer.diff_id for layer in made] if diff_ids is None else diff_ids
+    config = canonical.dump(
+        {
+            "os": "linux",
+            "architecture": architecture,
+            "config": dict(settings or {}),
+            "rootfs": {"type": "layers", "diff_ids": [str(one) for one in stated]},
+        }
+    )
+    manifest = canonical.dump(
+        {
+            "schemaVersion": 2,
+            "mediaType": media.DOCKER_MANIFEST if docker else media.MANIFEST,
+            "config": {
+                "mediaType": media.DOCKER_CONFIG if docker else media.CONFIG,
+                "digest": str(Digest.of(config)),
+                "size": len(config),
+            },
+            "layers": [
+                {"mediaType": layer.media_type, "digest": str(layer.digest), "size": layer.size}
+                for layer in made
+            ],
+        }
+    )
+    return ImageValue(manifest, config, made)
+
+
+# ---------------------------------------------------------------------------------------------- server
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong once.
+
+    Attributes:
+        status: answered instead; 0: the real answer's.
+        body: sent instead.
+        headers: sent instead of the real ones.
+        cut: bytes of the body after which the connection ends.
+        flip: whether a byte in the middle of the body is another.
+        delay: seconds before the answer.
+
+    """
+
+    status: int = 0
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    cut: int | None = None
+    flip: bool = False
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: its path with the query, and its headers by their names in lower case."""
+
+    path: str
+    headers: Mapping[str, str]
+
+
+@dataclass
+class RegistryServer:
+    """What is in the registry and how it behaves.
+
+    Attributes:
+        host: `127.0.0.1:port`.
+        manifests: repository to digest or tag to media type and bytes.
+        blobs: repository to digest to bytes.
+        asked: all requests.
+        faults: what goes wrong with the next requests of a path, in their order.
+        login: user and password that are wanted; None: everybody may read.
+        scheme: how they are wanted: `basic`, or `bearer` of a token server, or `oauth` with a refresh token.
+        realm: the token server's URL; empty: this server's own `/token`.
+        elsewhere: a server that blobs are redirected to; None: they are here.
+        page: how many tags a page of the list has.
+        seconds: how long tokens are good for.
+
+    """
+
+    host: str
+    manifests: dict[str, dict[str, tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(dict))
+    blobs: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    asked: list[Asked] = field(default_factory=list)
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+    login: tuple[str, str] | None = None
+    scheme: str = "basic"
+    realm: str = ""
+    elsewhere: str | None = None
+    page: int = 100
+    seconds: int = 300
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def push(self, image: Image, repository: str, tag: str | None = None) -> Digest:
+        """Put an image in, under a tag if there is one."""
+        for layer in image.layers:
+            with layer.open() as blob:
+                self.blobs[repository][str(layer.digest)] = blob.read()
+        self.blobs[repository][str(Digest.of(image.config))] = image.config
+        media_type = json.loads(image.manifest)["mediaType"]
+        return self.document(image.manifest, media_type, repository, tag)
+
+    def push_index(
+        self, images: Sequence[Image], repository: str, tag: str | None = None, *, docker: bool = False
+    ) -> Digest:
+        """Put images in, and an index of them with an attestation beside them, as BuildKit makes it."""
+        entries: list[dict[str, Any]] = []
+        for image in images:
+            digest = self.push(image, repository)
+            platform = {"os": "linux", "architecture": image.platform.architecture}
+            entries.append(_entry(image.manifest, digest, platform))
+        attestation = canonical.dump({"schemaVersion": 2, "mediaType": media.MANIFEST, "layers": []})
+        digest = self.document(attestation, media.MANIFEST, repository)
+        unknown = {"os": "unknown", "architecture": "unknown"}
+        annotated = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+        entries.insert(0, _entry(attestation, digest, unknown) | annotated)
+        media_type = media.DOCKER_INDEX if docker else media.INDEX
+        index = canonical.dump({"schemaVersion": 2, "mediaType": media_type, "manifests": entries})
+        return self.document(index, media_type, repository, tag)
+
+    def document(self, raw: bytes, media_type: str, repository: str, tag: str | None = None) -> Digest:
+        """Put a manifest or an index in."""
+        digest = Digest.of(raw)
+        for name in (str(digest), *([tag] if tag else [])):
+            self.manifests[repository][name] = media_type, raw
+        return digest
+
+    def paths(self, part: str = "") -> list[str]:
+        """The paths that were asked for, those with a part."""
+        return [one.path for one in self.asked if part in one.path]
+
+
+def _entry(raw: bytes, digest: Digest, platform: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "mediaType": json.loads(raw)["mediaType"],
+        "digest": str(digest),
+        "size": len(raw),
+        "platform": dict(platform),
+    }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Listener
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+
+    def _serve(self, sent: bytes) -> None:
+        registry = self.server.registry
+        parts = urlsplit(self.path)
+        with registry.guard:
+            registry.asked.append(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}))
+            waiting = registry.faults.get(parts.path, [])
+            fault = waiting.pop(0) if waiting else Fault()
+        time.sleep(fault.delay)
+        if parts.path == "/token":
+            status, body, headers = self._token(parts.query, sent)
+        elif not self._may_enter():
+            status, body, headers = 401, b'{"errors":[{"code":"UNAUTHORIZED"}]}', self._challenge(parts.path)
+        else:
+            status, body, headers = self._answer(parts.path, parts.query)
+        if fault.status:
+            status, headers = fault.status, dict(fault.headers or {})
+            body = b"" if fault.body is None else fault.body
+        elif fault.headers is not None or fault.body is not None:
+            headers = headers if fault.headers is None else dict(fault.headers)
+            body = body if fault.body is None else fault.body
+        if fault.flip:
+            body = body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: fault.cut])
+        self.close_connection |= fault.cut is not None
+
+    def _may_enter(self) -> bool:
+        registry = self.server.registry
+        if registry.login is None:
+            return True
+        given = self.headers.get("Authorization", "")
+        return given == (_basic(registry.login) if registry.scheme == "basic" else "Bearer good")
+
+    def _challenge(self, path: str) -> dict[str, str]:
+        registry = self.server.registry
+        if registry.scheme == "basic":
+            return {"WWW-Authenticate": 'Basic realm="a registry, with a comma"'}
+        name = path.removeprefix("/v2/").rsplit("/", 2)[0]
+        realm = registry.realm or f"http://{registry.host}/token"
+        return {"WWW-Authenticate": f'Bearer realm="{realm}",service="tests",scope="repository:{name}:pull"'}
+
+    def _token(self, query: str, sent: bytes) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        form = dict(parse_qsl(sent.decode()))
+        known = registry.login is None or self.headers.get("Authorization") == _basic(registry.login)
+        if registry.scheme == "oauth":
+            known = form.get("refresh_token") == "refresh" and form.get("grant_type") == "refresh_token"
+        scope = form.get("scope") or parse_qs(query).get("scope", [""])[0]
+        if not known or not scope.endswith(":pull"):
+            return 401, b"{}", {}
+        answer = {"access_token" if form else "token": "good", "expires_in": registry.seconds}
+        return 200, json.dumps(answer).encode(), {"Content-Type": "application/json"}
+
+    def _answer(self, path: str, query: str) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        name, kind, wanted = [*path.removeprefix("/v2/").rsplit("/", 2), "", ""][:3]
+        if kind == "manifests" and wanted in registry.manifests.get(name, {}):
+            media_type, raw = registry.manifests[name][wanted]
+            return 200, raw, {"Content-Type": media_type, "Docker-Content-Digest": str(Digest.of(raw))}
+        if kind == "blobs" and wanted in registry.blobs.get(name, {}):
+            if registry.elsewhere is not None:
+                return 307, b"", {"Location": f"{registry.elsewhere}{path}?signature=secret"}
+            blob = registry.blobs[name][wanted]
+            start = self.headers.get("Range", "").removeprefix("bytes=").rstrip("-")
+            if start:
+                place = f"bytes {start}-{len(blob) - 1}/{len(blob)}"
+                return 206, blob[int(start) :], {"Content-Range": place}
+            return 200, blob, {"Content-Type": "application/octet-stream"}
+        if kind == "tags" and name in registry.manifests:
+            return self._tags(name, query)
+        return 404, b'{"errors":[{"code":"NAME_UNKNOWN"}]}', {"Content-Type": "application/json"}
+
+    def _tags(self, name: str, query: str) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        tags = sorted(tag for tag in registry.manifests[name] if not tag.startswith("sha256:"))
+        last = parse_qs(query).get("last", [""])[0]
+        page = [tag for tag in tags if tag > last][: registry.page]
+        headers = {}
+        if page and page[-1] != tags[-1]:
+            headers["Link"] = f'</v2/{name}/tags/list?last={page[-1]}&n={registry.page}>; rel="next"'
+        return 200, json.dumps({"name": name, "tags": page or None}).encode(), headers
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output clean."""
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    registry: RegistryServer
+
+    def handle_error(self, *_: object) -> None:
+        """Connections are cut on purpose."""
+
+
+def _basic(login: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(login).encode()).decode()
+
+
+@contextmanager
+def serve() -> Iterator[RegistryServer]:
+    """Run an empty registry for as long as the block lasts."""
+    with _Listener(("127.0.0.1", 0), _Handler) as server:
+        server.registry = RegistryServer(f"127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server.registry
+        finally:
+            server.shutdown()
+            thread.join()
