@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.derivation import derive
-from envfreeze.gpu.model import Package
+from envfreeze.gpu.model import Base, Package
 
 if TYPE_CHECKING:
-    from envfreeze.gpu.model import Base, Stack
+    from envfreeze.gpu.model import Stack
     from envfreeze.gpu.tables import Tables
     from envfreeze.locking.model import Target
 
@@ -25,12 +25,20 @@ def packages_of(target: Target) -> tuple[Package, ...]:
     return (*wheels, *conda)
 
 
+def base_of(target: Target) -> Base | None:
+    """The image that a target lies on; None: its base is assembled from OS packages, which bring no CUDA."""
+    image = target.image
+    if image is None:
+        return None
+    return Base(image.reference, image.env, sum(layer.size for layer in image.layers))
+
+
 def stack_of(target: Target, *, base: Base | None = None, tables: Tables | None = None) -> Stack:
     """Derive what a target brings.
 
     Args:
         target: the target.
-        base: the image that it is put on; None: it is assembled from OS packages, which bring no CUDA.
+        base: the image that it is put on; None: the target's own, where that is one.
         tables: the facts; None: those that came with envfreeze.
 
     Raises:
@@ -39,7 +47,7 @@ def stack_of(target: Target, *, base: Base | None = None, tables: Tables | None 
     """
     return derive(
         packages_of(target),
-        base,
+        base or base_of(target),
         platform=str(target.platform),
         tables=tables,
         os_packages=(deb.name for deb in target.base.packages),

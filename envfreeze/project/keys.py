@@ -552,6 +552,14 @@ GPU = Table(
             (),
         ),
         Key(
+            "flavour",
+            Choice(("nothing", "base", "runtime", "devel")),
+            'What the packages need of the system\'s CUDA, with `base = "cuda"`: nothing, the runtime, all '
+            "libraries, or the compilers too.",
+            'flavour = "devel"',
+            otherwise="what the locked packages need",
+        ),
+        Key(
             "compile",
             Flag(),
             "Whether the image has what compiles kernels while a program runs: gcc, the C library's headers "

@@ -100,7 +100,12 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
     effective["pip"] |= described(settings["pip"], pyproject.uv)
     gpu = _gpu(settings["gpu"]) if written.values.get("gpu") else None
     if gpu is not None:
-        effective["gpu"] = {"compile": gpu.compile, "driver": gpu.driver, "gpus": sorted(gpu.gpus)}
+        effective["gpu"] = {
+            "compile": gpu.compile,
+            "driver": gpu.driver,
+            "flavour": gpu.flavour,
+            "gpus": sorted(gpu.gpus),
+        }
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -154,6 +159,7 @@ def _gpu(values: Mapping[str, Any]) -> GpuSettings:
         driver=None if driver is None else driver.removeprefix(">=").strip(),
         gpus=tuple(values["gpus"]),
         compile=values["compile"],
+        flavour=values["flavour"],
     )
 
 

@@ -6,7 +6,7 @@ Values only. How a project is found and read is in `load`, the names and types o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,12 +237,14 @@ class GpuSettings:
         driver: the fleet's oldest driver, `550.54`; None: not said.
         gpus: its GPU models, names or compute capabilities, as written.
         compile: whether what compiles kernels at run time is added; None: where something locked needs it.
+        flavour: what is needed of the system's CUDA; None: what the locked packages need.
 
     """
 
     driver: str | None = None
     gpus: tuple[str, ...] = ()
     compile: bool | None = None
+    flavour: Literal["nothing", "base", "runtime", "devel"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from envfreeze.locking import conda, indexes, toolchain
 from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
-from envfreeze.verbs import fitting
+from envfreeze.verbs import cuda_base, fitting
 from envfreeze.verbs.wish import BASE
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 def resolved(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
     """Resolve one platform of a project; `last` is what was locked of it before."""
+    if cuda_base.asked(project):
+        return cuda_base.resolved(project, platform, last, wish, resolved)
     from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
     from envfreeze.verbs import beside  # noqa: PLC0415 - with it
 
@@ -237,6 +239,7 @@ def base_drift(project: Project, target: Target, wish: Wish, *, python: bool) ->
     """Say why the OS side of a target no longer is what the project asks for."""
     from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
 
+    project = cuda_base.settled(project, target)
     needing = toolchain.joined(project, toolchain.names_of(target), own_python=python)
     if is_suite(project.image.base):
         return apt.satisfied(needing, target.base, target.platform, python=python)
