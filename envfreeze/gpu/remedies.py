@@ -55,7 +55,7 @@ def _changes(
 
 def _with_driver(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
     """Where no change of the stack helps alone: the same with the oldest newer driver that makes one help."""
-    drivers = {row.driver for row in (*tables.toolkits, *tables.minor_compat.values())}
+    drivers = {row.driver for row in tables.toolkits} | {row.driver for row in tables.minor_compat.values()}
     for driver in sorted(item for item in drivers if machine.driver is not None and item > machine.driver):
         found = _changes(stack, replace(machine, driver=driver, cuda=None), tables)
         if found:

@@ -33,9 +33,7 @@ def base(tables):
     """NVIDIA's runtime image of a release, with what the tables know of its environment."""
 
     def of(release, **more):
-        demand = max(
-            (row for row in tables.demands if str(row.cuda) == release), key=lambda row: len(row.os)
-        )
+        demand = max((row for row in tables.demands if str(row.cuda) == release), key=lambda row: len(row.os))
         cudart = next(row.cudart for row in tables.cudarts if str(row.cuda) == release)
         env = {
             "CUDA_VERSION": release,

@@ -1,4 +1,4 @@
-"""Frameworks, drivers, GPUs and bases: every expected answer worked out by hand from the source that it names."""
+"""Frameworks, drivers, GPUs and bases: every expected answer worked out by hand from the source it names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ IMAGE = {"yes": True, "no": False, "unknown": None}
 def test_there_are_at_least_sixty_each_with_its_source():
     assert len(ROWS) >= 60
     assert all(row["source"] for row in ROWS)
-    assert len({(row["stack"], row["base"], row["platform"], row["driver"], row["gpu"]) for row in ROWS}) == len(
-        ROWS
-    )
+    assert len(
+        {(row["stack"], row["base"], row["platform"], row["driver"], row["gpu"]) for row in ROWS}
+    ) == len(ROWS)
     assert {row["word"] for row in ROWS} == {*RUNS, "reject-driver", "reject-arch", "unknown"}
 
 
