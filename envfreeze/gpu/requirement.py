@@ -194,7 +194,7 @@ def expression(stack: Stack, tables: Tables) -> str:
         terms += [
             f"brand={brand},driver>={branch},driver<{branch + 1}"
             for branch, cell in sorted(tables.forward_compat.get(cuda, {}).items())
-            if cell == "C" and branch < floor.driver.major
+            if cell == "C" and branch <= floor.driver.major
             for brand in brands
         ]
     return " ".join(terms)

@@ -6,7 +6,7 @@ import operator
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from envfreeze.gpu.driver import reach
@@ -197,6 +197,7 @@ STACKS = [
 ] + [Stack(Version(parts)) for parts in ((12, 7), (13, 5), (14, 0))]
 
 
+@example(Stack(Version((13, 3))), "580.0.0", "V100")  # older than the floor, in a branch of the table
 @given(
     st.sampled_from(STACKS),
     st.one_of(
