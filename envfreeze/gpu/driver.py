@@ -70,7 +70,7 @@ def toolkit_row(cuda: Version, toolkit: Version | None, tables: Tables) -> Toolk
     (12.3.2 that of 12.3.1). Where only the minor version is known, its newest release is taken, which asks
     for most.
     """
-    rows = sorted((row for row in tables.toolkits if row.cuda.minor == cuda.minor), key=lambda row: row.cuda)
+    rows = tables.releases.get(cuda.minor)
     if not rows:
         return None
     older = [row for row in rows if toolkit is None or row.cuda <= toolkit]

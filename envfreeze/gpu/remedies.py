@@ -54,8 +54,13 @@ def _changes(
 
 
 def _with_driver(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
-    """Where no change of the stack helps alone: the same with the oldest newer driver that makes one help."""
-    drivers = {row.driver for row in tables.toolkits} | {row.driver for row in tables.minor_compat.values()}
+    """Where no change of the stack helps alone: the same with a newer driver.
+
+    That is the oldest of a major version that makes one help, else the newest that is known.
+    """
+    drivers = {row.driver for row in tables.minor_compat.values()} | {
+        max(row.driver for row in tables.toolkits)
+    }
     for driver in sorted(item for item in drivers if machine.driver is not None and item > machine.driver):
         found = _changes(stack, replace(machine, driver=driver, cuda=None), tables)
         if found:
@@ -126,7 +131,7 @@ def _compat(cuda: Version) -> Remedy:
 
 def _fitting(machine: Machine, tables: Tables) -> Version | None:
     """The newest CUDA that a machine runs, kernels of the toolkit alone regarded."""
-    for cuda in sorted({row.cuda.minor for row in tables.toolkits}, reverse=True):
+    for cuda in sorted(tables.releases, reverse=True):
         if assess(Brought(cuda), machine, tables).word in ("native", "minor-compat"):
             return cuda
     return None

@@ -182,8 +182,13 @@ def expression(stack: Stack, tables: Tables) -> str:
     cuda = stack.cuda.minor
     floor = tables.minor_compat.get(cuda.major)
     row = toolkit_row(cuda, stack.toolkit, tables)
-    same = [other.driver for other in tables.toolkits if other.cuda.minor == cuda]
-    if row is not None and min(same) < row.driver and (floor is None or min(same) < floor.driver):
+    first = None if row is None else tables.releases[cuda][0].driver
+    if (
+        row is not None
+        and first is not None
+        and first < row.driver
+        and (floor is None or first < floor.driver)
+    ):
         # 11.0: its first releases ran on drivers that neither this one nor 11.x at large takes.
         terms = [f"driver>={row.driver}"]
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envfreeze.errors import UsageError
@@ -95,6 +95,15 @@ def test_a_host_s_unknown_gpu_stays_unknown(tables):
     assert gpu_of("NVIDIA Z9000", Version((14, 0))) == Gpu("NVIDIA Z9000", Version((14, 0)))
 
 
+@pytest.mark.parametrize(
+    ("brand", "kind"),
+    [("nvidia", "datacenter"), ("geforce", "geforce"), ("nvidiartx", "workstation"), ("x", None)],
+)
+def test_the_kind_of_an_unknown_gpu_is_that_of_its_brand(brand, kind, tables):
+    assert gpu_of("NVIDIA A10G", Version((8, 6)), brand=brand, tables=tables).kind == kind
+
+
+@settings(deadline=None)
 @given(st.text())
 def test_any_name_of_a_host_is_taken(name):
     assert gpu_of(name, tables=load()).name == name
@@ -102,4 +111,5 @@ def test_any_name_of_a_host_is_taken(name):
 
 @pytest.mark.parametrize("product", load().products, ids=lambda row: row.name)
 def test_every_product_is_found_by_its_own_name(product, tables):
-    assert gpu_of(f"NVIDIA {product.name.partition('(')[0]}", tables=tables).capability == product.capability
+    for name in (product.name, f"NVIDIA {product.name.partition('(')[0]}"):
+        assert gpu_of(name, tables=tables).capability == product.capability

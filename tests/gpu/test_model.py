@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envfreeze.gpu.model import Version
@@ -30,6 +30,7 @@ def test_what_is_no_version_is_refused(text):
         Version.parse(text)
 
 
+@settings(deadline=None)
 @given(PARTS, PARTS)
 def test_order_is_that_of_the_parts_with_zeros_for_what_is_missing(one, other):
     width = max(len(one), len(other))

@@ -6,7 +6,7 @@ import operator
 import string
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from envfreeze.gpu.driver import reach
@@ -163,6 +163,7 @@ def padded(text):
     return [*map(int, text.split(".")), 0, 0, 0][:3]
 
 
+@settings(deadline=None)
 @given(TERMS, MACHINES)
 def test_a_requirement_means_what_a_second_evaluation_says(terms, has):
     text = " ".join(",".join("".join(atom) for atom in term) for term in terms)
@@ -177,6 +178,7 @@ def test_a_requirement_means_what_a_second_evaluation_says(terms, has):
     assert holds(text, machine) is any(all(true(*atom) for atom in term) for term in terms)
 
 
+@settings(deadline=None)
 @given(TERMS)
 def test_parsing_and_writing_is_the_same_text(terms):
     text = " ".join(",".join("".join(atom) for atom in term) for term in terms)
@@ -185,6 +187,7 @@ def test_parsing_and_writing_is_the_same_text(terms):
         assert atom.value in listed(parse(text))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.ascii_lowercase + string.digits + " ,.<>=!|" + "\n\x00é"))
 def test_any_text_is_answered_and_never_a_traceback(text):
     found = evaluate({"NVIDIA_REQUIRE_CUDA": text}, on("550.54.15", "tesla", "8.0"), TABLES)
@@ -198,6 +201,7 @@ STACKS = [
 
 
 @example(Stack(Version((13, 3))), "580.0.0", "V100")  # older than the floor, in a branch of the table
+@settings(deadline=None)
 @given(
     st.sampled_from(STACKS),
     st.one_of(
