@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.gpu.driver import Reach, compat_package, reach
+from envfreeze.gpu.driver import Reach, compat_package, compiles, reach
 from envfreeze.gpu.kernels import Fit, framework_fit, toolkit_fit
 from envfreeze.gpu.model import RUNS
 
@@ -56,7 +56,7 @@ def assess(has: Brought, machine: Machine, tables: Tables) -> Reach:
     about = tuple(fit.reason for fit in fits) or _no_gpu(machine)
     if found.word in RUNS and not _can_say(fits, machine):
         return Reach("unknown", (*about, *found.reasons))
-    if found.word == "minor-compat":
+    if found.word == "minor-compat" and not compiles(has.cuda, machine, tables):
         return Reach("minor-compat", (*found.reasons, JIT_CAVEAT, *about))
     return Reach(found.word, (*found.reasons, *about))
 

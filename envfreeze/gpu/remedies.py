@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.assessment import JIT_CAVEAT, Brought, assess, brought, carries
-from envfreeze.gpu.driver import compat_package, toolkit_row
+from envfreeze.gpu.driver import compat_package, compiles, toolkit_row
 from envfreeze.gpu.framework_remedies import cpu_remedies, other_builds, other_versions
 from envfreeze.gpu.model import RUNS, Remedy
 
@@ -33,9 +33,10 @@ def remedies(
     if word == "forward-compat":
         compat = () if carries(stack, stack.cuda) else (_compat(stack.cuda),)
         return (*start, *compat, *_driver(stack, stack.cuda, machine, tables))
-    if word == "unknown":
-        return _missing(machine)
-    driver = _driver(stack, stack.cuda, machine, tables) if word == "reject-driver" else ()
+    missing = _missing(machine) if word == "unknown" else ()
+    if missing:
+        return missing
+    driver = () if word == "reject-arch" else _driver(stack, stack.cuda, machine, tables)
     found = _changes(stack, machine, tables, driver=driver)
     return found or _with_driver(stack, machine, tables)
 
@@ -115,7 +116,7 @@ def _driver(
         if assess(brought(stack, cuda), newer, tables).word not in RUNS:
             continue
         text = f"upgrade the driver to {driver} or later: {why}"
-        text += f"; until then, {JIT_CAVEAT}" if better else ""
+        text += f"; until then, {JIT_CAVEAT}" if better and not compiles(cuda, machine, tables) else ""
         found.append(Remedy(text, f'[gpu]\ndriver = ">={driver}"'))
     return tuple(dict.fromkeys(found))
 

@@ -46,7 +46,6 @@ _TABLES = {
 }
 FILES = tuple(_TABLES.values())
 """Every file of a set of tables, beside `manifest.toml`."""
-
 _DATA = Path(__file__).parent / "data"
 _HINT = "take the tables from where they were published again, or leave the update out"
 _CELLS = frozenset(("C", "N/A", "X"))
@@ -200,9 +199,9 @@ class Tables:
             UntrustedError: one is missing or malformed; the message names file and line.
 
         """
-        for table, name in _TABLES.items():
-            if not getattr(self, table):
-                raise self._wrong(name, None, ValueError("the table has no rows"))
+        empty = next((name for table, name in _TABLES.items() if not getattr(self, table)), None)
+        if empty is not None:
+            raise self._wrong(empty, None, ValueError("the table has no rows"))
 
     def _text(self, name: str) -> str:
         try:

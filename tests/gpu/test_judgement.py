@@ -39,9 +39,17 @@ def test_the_first_reason_decides_and_has_the_numbers(stack, machine, tables):
 
 
 def test_minor_version_compatibility_says_what_does_not_work(stack, machine, tables):
-    verdict = judge(stack(*TORCH), machine("580.65.06", "A100"), tables)
+    newest = stack("torch==2.15.0", "nvidia-cuda-runtime==13.2.86")
+    verdict = judge(newest, machine("580.65.06", "A100"), tables)
     assert verdict.word == "minor-compat"
     assert any("PTX" in reason for reason in verdict.reasons)
+    assert lines(verdict) == ['[gpu]\ndriver = ">=595.71.05"']
+
+
+def test_a_driver_of_the_same_minor_version_compiles_ptx(stack, machine, tables):
+    verdict = judge(stack(*TORCH), machine("580.65.06", "A100"), tables)
+    assert verdict.word == "minor-compat"
+    assert not any("PTX" in reason for reason in verdict.reasons)
     assert lines(verdict) == ['[gpu]\ndriver = ">=580.95.05"']
 
 
@@ -179,6 +187,13 @@ def test_jax_is_offered_with_the_other_extra(stack, machine, tables):
     found = stack("jax==0.9.2", "jax-cuda13-plugin==0.9.2", "nvidia-cuda-runtime==13.5.37")
     verdict = judge(found, machine("550.54.15", "A100"), tables)
     assert lines(verdict)[0] == "jax[cuda12]==0.9.2"
+
+
+def test_what_is_unknown_of_a_newer_cuda_still_has_remedies(stack, machine, tables):
+    found = stack("jax==0.9.2", "jax-cuda13-plugin==0.9.2", "nvidia-cuda-runtime==13.5.37")
+    verdict = judge(found, machine("570.124.06", "H100"), tables)
+    assert verdict.word == "unknown"
+    assert lines(verdict) == ["jax[cuda12]==0.9.2", '[gpu]\ndriver = ">=580.65.06"']
 
 
 def test_conda_is_offered_the_newest_cuda_that_runs(stack, machine, tables):
