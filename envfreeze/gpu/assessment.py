@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.gpu.driver import Reach, compat_package, reach
+from envfreeze.gpu.driver import Reach, compat_package, compiles, reach
 from envfreeze.gpu.kernels import Fit, framework_fit, toolkit_fit
+from envfreeze.gpu.model import RUNS
 
 if TYPE_CHECKING:
     from envfreeze.gpu.model import Machine, Stack, Version
@@ -53,10 +54,10 @@ def assess(has: Brought, machine: Machine, tables: Tables) -> Reach:
     if wrong:
         return Reach("reject-arch", (*wrong, *found.reasons))
     about = tuple(fit.reason for fit in fits) or _no_gpu(machine)
-    if found.word == "minor-compat":
-        return Reach("minor-compat", (*found.reasons, JIT_CAVEAT, *about))
-    if found.word in ("native", "forward-compat") and not _can_say(fits, machine):
+    if found.word in RUNS and not _can_say(fits, machine):
         return Reach("unknown", (*about, *found.reasons))
+    if found.word == "minor-compat" and not compiles(has.cuda, machine, tables):
+        return Reach("minor-compat", (*found.reasons, JIT_CAVEAT, *about))
     return Reach(found.word, (*found.reasons, *about))
 
 

@@ -72,6 +72,8 @@ def derive(
     if decides is not None:
         runtime = decides.runtime or _runtime(decides.cuda, found, decides)
         toolkit = decides.toolkit or (None if runtime is None else newest_toolkit(runtime, tables))
+        if runtime is None and toolkit is not None:
+            runtime = next((row.cudart for row in tables.cudarts if row.cuda == toolkit), None)
         stack = replace(stack, runtime=runtime, toolkit=toolkit)
         torch = next((package for package in frameworks if package.name == "torch"), None)
         if torch is not None:

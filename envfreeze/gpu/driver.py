@@ -63,6 +63,12 @@ def supported(machine: Machine, tables: Tables) -> Supported:
     )
 
 
+def compiles(cuda: Version, machine: Machine, tables: Tables) -> bool:
+    """Whether a driver is known to compile the PTX of a CUDA version: it supports that minor version."""
+    has = supported(machine, tables)
+    return has.cuda is not None and has.cuda >= cuda.minor
+
+
 def toolkit_row(cuda: Version, toolkit: Version | None, tables: Tables) -> ToolkitDriver | None:
     """The row of cuda_toolkit_driver.csv that holds for a CUDA version; None: it is not in the table.
 
@@ -70,7 +76,7 @@ def toolkit_row(cuda: Version, toolkit: Version | None, tables: Tables) -> Toolk
     (12.3.2 that of 12.3.1). Where only the minor version is known, its newest release is taken, which asks
     for most.
     """
-    rows = sorted((row for row in tables.toolkits if row.cuda.minor == cuda.minor), key=lambda row: row.cuda)
+    rows = tables.releases.get(cuda.minor)
     if not rows:
         return None
     older = [row for row in rows if toolkit is None or row.cuda <= toolkit]
@@ -87,8 +93,8 @@ def reach(
         toolkit: the release; None: not known.
         machine: its GPU's kind decides of forward compatibility.
         tables: the facts.
-        jit: the GPU has no compiled kernels, the driver has to compile PTX. Minor version compatibility
-            does not do that.
+        jit: the GPU has no compiled kernels, the driver has to compile PTX. A driver of an older minor
+            version does not do that.
 
     """
     if machine.driver is None:
@@ -104,7 +110,8 @@ def reach(
         if row is None
         else f"driver {machine.driver} < {row.driver}, that of CUDA {row.label}"
     )
-    found = minor_reach(cuda, machine.driver, machine.cuda, tables, jit=jit)
+    behind = jit and not compiles(cuda, machine, tables)
+    found = minor_reach(cuda, machine.driver, machine.cuda, tables, jit=behind)
     if found is not None and found.word != "reject-driver":
         return Reach(found.word, (*found.reasons, below))
     reasons = (*(() if found is None else found.reasons), below)
@@ -132,7 +139,16 @@ def _by_what_it_says(cuda: Version, machine: Machine) -> Reach:
 def minor_reach(
     cuda: Version, driver: Version, said: Version | None, tables: Tables, *, jit: bool = False
 ) -> Reach | None:
-    """R5.2; None: nothing can be said, since the major version is newer than the tables."""
+    """R5.2; None: nothing can be said, since the major version is newer than the tables.
+
+    Args:
+        cuda: major and minor.
+        driver: of the machine.
+        said: the CUDA that the driver says it supports.
+        tables: the facts.
+        jit: the driver has to compile PTX, and is of an older minor version.
+
+    """
     floor = tables.minor_compat.get(cuda.major)
     name = f"CUDA {cuda.major}.x"
     if floor is None and cuda.major < min(tables.minor_compat):
@@ -151,8 +167,8 @@ def minor_reach(
     at = f"supports {name}" if floor is None else f">= {floor.driver}, the oldest for {name}"
     if jit:
         text = (
-            f"driver {driver} {at}, but the GPU needs its kernels compiled from PTX, which a driver older "
-            "than the toolkit's cannot"
+            f"driver {driver} {at}, but the GPU needs its kernels compiled from PTX, which a driver of an "
+            f"older CUDA than {cuda} cannot"
         )
         return Reach("reject-driver", (text,))
     return Reach("minor-compat", (f"driver {driver} {at}",))

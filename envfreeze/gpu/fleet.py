@@ -26,6 +26,17 @@ _BESIDE = re.compile(
     r"|hbm[0-9]*e?|[0-9]+gi?b?"
 )
 _SERIES = ("rtx", "gtx")
+_KIND_OF_BRAND = {
+    "tesla": "datacenter",
+    "nvidia": "datacenter",
+    "nvidiartx": "workstation",
+    "quadro": "workstation",
+    "quadrortx": "workstation",
+    "geforce": "geforce",
+    "geforcertx": "geforce",
+    "titan": "geforce",
+    "titanrtx": "geforce",
+}
 
 
 def fleet(driver: str | None, gpus: Sequence[str], tables: Tables) -> tuple[Machine, ...]:
@@ -52,11 +63,18 @@ def gpu_of(
 ) -> Gpu:
     """The GPU that a host reports: what it says of itself before what the tables say of its name.
 
-    A name that the tables do not know stays without kind, and without capability where the host gives none.
+    A name that the tables do not know has the kind that its brand says, and no capability but the host's.
+
+    Args:
+        name: NVML's.
+        capability: NVML's; None: it gives none.
+        brand: NVML's in lower case without spaces, `nvidiartx`; None: it gives none.
+        tables: the facts; None: those that came with envfreeze.
+
     """
     product = _product(name, tables or load())
     if product is None:
-        return Gpu(name, capability, brand=brand)
+        return Gpu(name, capability, None if brand is None else _KIND_OF_BRAND.get(brand), brand)
     known = _gpu(product)
     return Gpu(name, capability or known.capability, known.kind, brand or known.brand)
 
@@ -105,6 +123,7 @@ def _product(name: str, tables: Tables) -> Product | None:
 def _aliases(name: str) -> Iterator[str]:
     """`GB10 (DGX Spark)` is two names."""
     outer, _, inner = name.partition("(")
+    yield name
     yield outer
     if inner:
         yield inner

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _RANK: tuple[Word, ...] = ("native", "minor-compat", "forward-compat")
 _COMPANIONS = '"torch", "torchvision", "torchaudio"'
-_EXTRAS = {"jax": "jax[cuda{major}]", "tensorflow": "tensorflow[and-cuda]", "torch": "torch"}
+_PINNED = {"tensorflow": "tensorflow[and-cuda]", "torch": "torch"}
 
 
 def other_builds(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
@@ -29,8 +29,11 @@ def other_builds(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy
 
 
 def other_versions(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
-    """The newest version of the framework whose lock the machine runs."""
-    for name, extra in _EXTRAS.items():
+    """The newest version of the framework whose lock the machine runs.
+
+    Not of JAX: it takes any CUDA of a major version, whatever its own version is.
+    """
+    for name, asked in _PINNED.items():
         package = _framework(stack, name)
         own = None if package is None else number(package.version)
         if own is None:
@@ -42,7 +45,6 @@ def other_versions(stack: Stack, machine: Machine, tables: Tables) -> tuple[Reme
         ]
         if fitting:
             lock = max(fitting, key=lambda lock: lock.version)
-            asked = extra.format(major=lock.cuda.major if lock.cuda else "")
             text = f"take {name} {lock.version.minor}, whose lock brings CUDA {lock.cuda}"
             return (Remedy(text, f"{asked}=={lock.version.minor}.*"),)
     return ()

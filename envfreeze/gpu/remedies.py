@@ -6,10 +6,11 @@ framework; another base. A remedy is offered only where the rules say that it he
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.assessment import JIT_CAVEAT, Brought, assess, brought, carries
-from envfreeze.gpu.driver import compat_package, toolkit_row
+from envfreeze.gpu.driver import compat_package, compiles, toolkit_row
 from envfreeze.gpu.framework_remedies import cpu_remedies, other_builds, other_versions
 from envfreeze.gpu.model import RUNS, Remedy
 
@@ -32,15 +33,41 @@ def remedies(
     if word == "forward-compat":
         compat = () if carries(stack, stack.cuda) else (_compat(stack.cuda),)
         return (*start, *compat, *_driver(stack, stack.cuda, machine, tables))
-    if word == "unknown":
-        return _missing(machine)
+    missing = _missing(machine) if word == "unknown" else ()
+    if missing:
+        return missing
+    driver = () if word == "reject-arch" else _driver(stack, stack.cuda, machine, tables)
+    found = _changes(stack, machine, tables, driver=driver)
+    return found or _with_driver(stack, machine, tables)
+
+
+def _changes(
+    stack: Stack, machine: Machine, tables: Tables, *, driver: tuple[Remedy, ...] = ()
+) -> tuple[Remedy, ...]:
+    """The changes of the stack that help, with those of the driver in their place."""
     return (
         *other_builds(stack, machine, tables),
-        *(_driver(stack, stack.cuda, machine, tables) if word == "reject-driver" else ()),
+        *driver,
         *other_versions(stack, machine, tables),
         *_conda(stack, machine, tables),
         *_base(stack, machine, tables),
     )
+
+
+def _with_driver(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
+    """Where no change of the stack helps alone: the same with a newer driver.
+
+    That is the oldest of a major version that makes one help, else the newest that is known.
+    """
+    drivers = {row.driver for row in tables.minor_compat.values()} | {
+        max(row.driver for row in tables.toolkits)
+    }
+    for driver in sorted(item for item in drivers if machine.driver is not None and item > machine.driver):
+        found = _changes(stack, replace(machine, driver=driver, cuda=None), tables)
+        if found:
+            text = f"upgrade the driver to {driver} or later, for one of the following"
+            return (Remedy(text, f'[gpu]\ndriver = ">={driver}"'), *found)
+    return ()
 
 
 def _start(starts: Starts) -> tuple[Remedy, ...]:
@@ -85,11 +112,11 @@ def _driver(
     for driver, why in wanted:
         if machine.driver is not None and driver <= machine.driver:
             continue
-        newer = type(machine)(driver, machine.gpu)
+        newer = replace(machine, driver=driver, cuda=None)
         if assess(brought(stack, cuda), newer, tables).word not in RUNS:
             continue
         text = f"upgrade the driver to {driver} or later: {why}"
-        text += f"; until then, {JIT_CAVEAT}" if better else ""
+        text += f"; until then, {JIT_CAVEAT}" if better and not compiles(cuda, machine, tables) else ""
         found.append(Remedy(text, f'[gpu]\ndriver = ">={driver}"'))
     return tuple(dict.fromkeys(found))
 
@@ -105,7 +132,7 @@ def _compat(cuda: Version) -> Remedy:
 
 def _fitting(machine: Machine, tables: Tables) -> Version | None:
     """The newest CUDA that a machine runs, kernels of the toolkit alone regarded."""
-    for cuda in sorted({row.cuda.minor for row in tables.toolkits}, reverse=True):
+    for cuda in sorted(tables.releases, reverse=True):
         if assess(Brought(cuda), machine, tables).word in ("native", "minor-compat"):
             return cuda
     return None

@@ -23,29 +23,29 @@ from envfreeze.gpu.image_rows import ImageDemand, TagRow
 from envfreeze.gpu.model import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 FORMAT = 1
 """The form of the files that this version of envfreeze reads."""
 
 MANIFEST = "manifest.toml"
-FILES = (
-    "cuda_arch_support.csv",
-    "cuda_toolkit_driver.csv",
-    "cuda_version_to_cudart.csv",
-    "determinism_env.csv",
-    "forward_compat.json",
-    "framework_lock_cuda.csv",
-    "gpu_compute_capability.csv",
-    "minor_version_compat.csv",
-    "nvidia_cuda_tags.csv",
-    "nvidia_require_cuda.json",
-    "nvidia_require_semantics.json",
-    "torch_release_cuda.csv",
-    "torch_wheel_archs.csv",
-)
+_TABLES = {
+    "architectures": "cuda_arch_support.csv",
+    "toolkits": "cuda_toolkit_driver.csv",
+    "cudarts": "cuda_version_to_cudart.csv",
+    "determinism": "determinism_env.csv",
+    "forward_compat": "forward_compat.json",
+    "framework_locks": "framework_lock_cuda.csv",
+    "products": "gpu_compute_capability.csv",
+    "minor_compat": "minor_version_compat.csv",
+    "tags": "nvidia_cuda_tags.csv",
+    "demands": "nvidia_require_cuda.json",
+    "semantics": "nvidia_require_semantics.json",
+    "torch_releases": "torch_release_cuda.csv",
+    "torch_kernels": "torch_wheel_archs.csv",
+}
+FILES = tuple(_TABLES.values())
 """Every file of a set of tables, beside `manifest.toml`."""
-
 _DATA = Path(__file__).parent / "data"
 _HINT = "take the tables from where they were published again, or leave the update out"
 _CELLS = frozenset(("C", "N/A", "X"))
@@ -87,6 +87,14 @@ class Tables:
         return self._rows("cuda_toolkit_driver.csv", ToolkitDriver)
 
     @cached_property
+    def releases(self) -> Mapping[Version, tuple[ToolkitDriver, ...]]:
+        """The rows of `toolkits` by major and minor version, the oldest release first."""
+        found: dict[Version, list[ToolkitDriver]] = {}
+        for row in sorted(self.toolkits, key=lambda row: row.cuda):
+            found.setdefault(row.cuda.minor, []).append(row)
+        return MappingProxyType({minor: tuple(rows) for minor, rows in found.items()})
+
+    @cached_property
     def cudarts(self) -> tuple[Cudart, ...]:
         """The CUDA runtime in each toolkit release."""
         return self._rows("cuda_version_to_cudart.csv", Cudart)
@@ -118,12 +126,12 @@ class Tables:
                 Version.parse(cuda): dict(zip(branches, cells, strict=True))
                 for cuda, cells in document["rows"].items()
             }
+            odd = next((cuda for cuda, cells in rows.items() if not _CELLS.issuperset(cells.values())), None)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._wrong(name, None, error) from error
-        for cuda, cells in rows.items():
-            if not _CELLS.issuperset(cells.values()):
-                line = self._text(name)[: self._text(name).index(f'"{cuda}"')].count("\n") + 1
-                raise self._wrong(name, line, ValueError(f"CUDA {cuda}: a cell is not C, N/A or X"))
+        if odd is not None:
+            line = self._text(name).partition(f'"{odd}"')[0].count("\n") + 1
+            raise self._wrong(name, line, ValueError(f"CUDA {odd}: a cell is not C, N/A or X"))
         return MappingProxyType(rows)
 
     @cached_property
@@ -191,24 +199,9 @@ class Tables:
             UntrustedError: one is missing or malformed; the message names file and line.
 
         """
-        asked: tuple[Callable[[], object], ...] = (
-            lambda: self.toolkits,
-            lambda: self.cudarts,
-            lambda: self.architectures,
-            lambda: self.products,
-            lambda: self.minor_compat,
-            lambda: self.forward_compat,
-            lambda: self.demands,
-            lambda: self.semantics,
-            lambda: self.tags,
-            lambda: self.torch_releases,
-            lambda: self.torch_kernels,
-            lambda: self.framework_locks,
-            lambda: self.determinism,
-        )
-        for table in asked:
-            if not table():
-                raise UntrustedError(f"{self.folder}: a table has no rows", hint=_HINT)
+        empty = next((name for table, name in _TABLES.items() if not getattr(self, table)), None)
+        if empty is not None:
+            raise self._wrong(empty, None, ValueError("the table has no rows"))
 
     def _text(self, name: str) -> str:
         try:
@@ -247,6 +240,10 @@ class Tables:
             return json.loads(text)
         except json.JSONDecodeError as error:
             raise self._wrong(name, error.lineno, ValueError(error.msg)) from error
+        except (RecursionError, ValueError) as error:
+            raise self._wrong(
+                name, None, ValueError("it is nested too deeply, or has a huge number")
+            ) from error
 
     def _lines(self, name: str) -> Sequence[tuple[int, list[str]]]:
         reader = csv.reader(self._text(name).splitlines(keepends=True), strict=True)
