@@ -127,12 +127,12 @@ def find(*, root: Path = Path("/"), driver: str = "") -> Containers:
     engines = tuple(Engine(name, _version(name)) for name in ENGINES if shutil.which(name) is not None)
     specs = tuple(_specs(root, problems))
     toolkit = _toolkit(root, problems)
-    for spec in specs:
-        if spec.driver and driver and spec.driver != driver:
-            problems.append(
-                f"{spec.path} is of driver {spec.driver}, and {driver} is loaded: containers do not start "
-                f"with it. `sudo nvidia-ctk cdi generate --output={spec.path}` makes it anew"
-            )
+    problems.extend(
+        f"{spec.path} is of driver {spec.driver}, and {driver} is loaded: containers do not start with it. "
+        f"`sudo nvidia-ctk cdi generate --output={spec.path}` makes it anew"
+        for spec in specs
+        if spec.driver and driver and spec.driver != driver
+    )
     return Containers(engines, toolkit, specs, _docker_has_runtime(root, problems), tuple(problems))
 
 

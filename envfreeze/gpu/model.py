@@ -30,10 +30,12 @@ class Version:
 
     Attributes:
         parts: as written: (12, 4) of `12.4`.
+        text: as written, where that has more: drivers are named `580.65.06`.
 
     """
 
     parts: tuple[int, ...]
+    text: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -45,7 +47,7 @@ class Version:
         """
         if not _VERSION.fullmatch(text):
             raise ValueError(f"{text!r} is not a version: numbers with dots between")
-        return cls(tuple(int(part) for part in text.split(".")))
+        return cls(tuple(int(part) for part in text.split(".")), text)
 
     @property
     def major(self) -> int:
@@ -73,7 +75,7 @@ class Version:
         return hash(self._key())
 
     def __str__(self) -> str:
-        return ".".join(map(str, self.parts))
+        return self.text or ".".join(map(str, self.parts))
 
 
 @dataclass(frozen=True, slots=True)
