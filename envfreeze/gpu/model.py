@@ -1,4 +1,4 @@
-"""The values of the GPU side: what a stack brings, which machines it shall run on, and what comes of the two."""
+"""The values of the GPU side: what a stack brings, which machines it shall run on, what comes of the two."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ RUNS: frozenset[Word] = frozenset({"native", "minor-compat", "forward-compat", "
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """A version of CUDA, of a driver or of a library: compared part by part as integers, `12.10` after `12.9`.
+    """A version of CUDA, a driver or a library: compared part by part as integers, `12.10` after `12.9`.
 
     A missing part counts as zero, so `12.4` equals `12.4.0`.
 
     Attributes:
         parts: as written: (12, 4) of `12.4`.
-        text: as written, where that has more: drivers are named `580.65.06`.
+        text: as written, where that says more: `580.65.06`. Two versions are equal whatever it is.
 
     """
 
@@ -203,6 +203,8 @@ class Stack:
         cubins: compute capabilities that the framework's own kernels are compiled for; (): not known.
         ptx: those that it has PTX for, from which a driver compiles for newer GPUs.
         base: the base image; None: a base without CUDA.
+        compat: NVIDIA's forward compatibility package that the image has, `cuda-compat-13-0`; empty: none.
+        machine: that the packages are for, `x86_64` or `aarch64`.
 
     """
 
@@ -216,6 +218,8 @@ class Stack:
     cubins: tuple[Version, ...] = ()
     ptx: tuple[Version, ...] = ()
     base: Base | None = None
+    compat: str = ""
+    machine: str = "x86_64"
 
 
 @dataclass(frozen=True, slots=True)
