@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.build import build
+    from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
     from envfreeze.verbs.lock import check, lock, outdated
     from envfreeze.verbs.log import log
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
 
-__all__ = ["build", "check", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
+__all__ = ["build", "check", "doctor", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
 
 _MODULES = {
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
+    "doctor": "envfreeze.verbs.doctor",
     "init": "envfreeze.verbs.init",
     "check": "envfreeze.verbs.lock",
     "lock": "envfreeze.verbs.lock",

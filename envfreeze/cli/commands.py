@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from envfreeze import __version__
-from envfreeze.cli import build, cache, init, lock, log, schema, tree, verify, why
+from envfreeze.cli import build, cache, doctor, gpu, init, lock, log, schema, tree, verify, why
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.session import Directory, Json, Quiet, Session, begin
@@ -43,7 +43,9 @@ app.command("why")(why.why)
 app.command("build")(build.build)
 app.command("verify")(verify.verify)
 app.command("log")(log.log)
+app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(gpu.app, name="gpu")
 app.add_typer(cache.app, name="cache")
 
 

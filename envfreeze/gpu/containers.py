@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,9 @@ def find(*, root: Path = Path("/"), driver: str = "") -> Containers:
 
     """
     problems: list[str] = []
-    engines = tuple(Engine(name, _version(name)) for name in ENGINES if shutil.which(name) is not None)
+    names = [name for name in ENGINES if shutil.which(name) is not None]
+    with ThreadPoolExecutor(len(ENGINES)) as pool:
+        engines = tuple(map(Engine, names, pool.map(_version, names)))
     specs = tuple(_specs(root, problems))
     toolkit = _toolkit(root, problems)
     problems.extend(

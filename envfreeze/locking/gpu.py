@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envfreeze.gpu.derivation import derive
 from envfreeze.gpu.model import Package
 
 if TYPE_CHECKING:
+    from envfreeze.gpu.model import Base, Stack
+    from envfreeze.gpu.tables import Tables
     from envfreeze.locking.model import Target
 
 
@@ -20,3 +23,24 @@ def packages_of(target: Target) -> tuple[Package, ...]:
         for package in target.conda
     )
     return (*wheels, *conda)
+
+
+def stack_of(target: Target, *, base: Base | None = None, tables: Tables | None = None) -> Stack:
+    """Derive what a target brings.
+
+    Args:
+        target: the target.
+        base: the image that it is put on; None: it is assembled from OS packages, which bring no CUDA.
+        tables: the facts; None: those that came with envfreeze.
+
+    Raises:
+        UntrustedError: a table is malformed.
+
+    """
+    return derive(
+        packages_of(target),
+        base,
+        platform=str(target.platform),
+        tables=tables,
+        os_packages=(deb.name for deb in target.base.packages),
+    )

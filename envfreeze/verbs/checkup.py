@@ -10,7 +10,9 @@ import platform
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -18,6 +20,8 @@ from urllib.parse import urlsplit
 from envfreeze.errors import EnvfreezeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envfreeze.gpu.containers import Containers
 
 SCANT: Final = 10_000_000_000
@@ -54,15 +58,21 @@ def checks(containers: Containers, *, apt: Path = _APT) -> tuple[Check, ...]:
         apt: the folder of apt's configuration.
 
     """
-    return (
-        Check("python", good=True, text=f"{platform.python_version()} on {_system()}"),
-        _git(),
-        _uv(),
-        _engines(containers),
-        _buildx(containers),
-        _cache(),
-        _mirror(apt),
+    parts: tuple[Callable[[], Check], ...] = (
+        _python,
+        _git,
+        _uv,
+        partial(_engines, containers),
+        partial(_buildx, containers),
+        _cache,
+        partial(_mirror, apt),
     )
+    with ThreadPoolExecutor(len(parts)) as pool:  # most of them wait for a program
+        return tuple(pool.map(lambda part: part(), parts))
+
+
+def _python() -> Check:
+    return Check("python", good=True, text=f"{platform.python_version()} on {_system()}")
 
 
 def _system() -> str:
