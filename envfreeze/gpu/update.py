@@ -1,7 +1,7 @@
 """The tables in use: those that came with envfreeze, or a set that the user installed over them.
 
-    <data folder>/gpu-tables/<sha256>/     installed sets, by what they say
-    <data folder>/gpu-tables/current.json  which of them counts, and where it came from
+    <data folder>/gpu-tables/<day>-<sha256>/  installed sets, by their version and what they say
+    <data folder>/gpu-tables/current.json     which of them counts, and where it came from
 
 A set is written whole beside the others and checked before `current.json` names it, which is replaced in one
 step: a killed or refused update leaves the tables as they were. An envfreeze that comes with newer tables
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _POINTER = "current.json"
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[0-9W-]+-[0-9a-f]{64}")
 _KEYS = ("digest", "version", "source", "over")
 _RESET = "`envfreeze gpu reset` goes back to the tables of envfreeze itself"
 _STAGED = ".new-"
@@ -102,7 +102,7 @@ def chosen(root: Path | None = None) -> Chosen:
     digest, version, source, over = (pointer[key] for key in _KEYS)
     if own.version > max(version, over):
         return Chosen(own, passed_over=version)
-    place = folder / digest.removeprefix("sha256:")
+    place = folder / _name(version, digest)
     try:
         installed = Tables(place)
         same = installed.digest == digest
@@ -148,8 +148,8 @@ def install(
             made = _checked(staged, source)
             digest, version = made.digest, made.version
             check(digest)
-            final = folder / digest.removeprefix("sha256:")
-            if not final.exists() or not _is_whole(final, digest):
+            final = folder / _name(version, digest)
+            if not _is_whole(final, digest):
                 shutil.rmtree(final, ignore_errors=True)
                 _synced(staged)
                 staged.rename(final)
@@ -196,7 +196,7 @@ def _pointer(folder: Path) -> dict[str, str] | None:
         told = None
     if not isinstance(told, dict) or not all(isinstance(told.get(key), str) for key in _KEYS):
         raise UntrustedError(f"{path} is damaged", hint=_RESET)
-    if not _DIGEST.fullmatch(told["digest"]):
+    if not _NAME.fullmatch(_name(told["version"], told["digest"])):
         raise UntrustedError(f"{path} is damaged: it names no set of tables", hint=_RESET)
     return told
 
@@ -207,7 +207,11 @@ def _last(folder: Path) -> str:
         pointer = _pointer(folder)
     except UntrustedError:
         return ""
-    return "" if pointer is None else pointer["digest"].removeprefix("sha256:")
+    return "" if pointer is None else _name(pointer["version"], pointer["digest"])
+
+
+def _name(version: str, digest: str) -> str:
+    return f"{version}-{digest.removeprefix('sha256:')}"
 
 
 def _point(folder: Path, told: Mapping[str, str]) -> None:
