@@ -29,7 +29,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         "machines": [_verdict_document(one) for one in diagnosis.verdicts]
         or [_machine_document(one) for one in diagnosis.machines],
         "host": None if diagnosis.host is None else _host_document(diagnosis.host),
-        "containers": _containers_document(diagnosis.containers),
+        "containers": None if diagnosis.containers is None else _containers_document(diagnosis.containers),
         "checks": [
             {"name": check.name, "good": check.good, "text": check.text, "hint": check.hint}
             for check in diagnosis.checks

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from rich import box
@@ -14,13 +15,12 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from envfreeze.cli.diagnosis import reasons, remedies
+from envfreeze.cli.diagnosis import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from envfreeze.gpu.containers import Containers
-    from envfreeze.gpu.model import Machine, Stack, Verdict
+    from envfreeze.gpu.model import Machine, Remedy, Stack, Verdict
     from envfreeze.verbs.doctor import Diagnosis, Subject
 
 _STYLES: Final = {
@@ -55,14 +55,8 @@ def report(diagnosis: Diagnosis, *, drawn: bool) -> list[str]:
         markup=False,
         emoji=False,
     )
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(no_wrap=True, style="bold")
-    facts.add_column(overflow="fold")
-    for name, text in (
-        *_host_rows(diagnosis),
-        *_container_rows(diagnosis.containers),
-        *_check_rows(diagnosis),
-    ):
+    facts = _grid(2)
+    for name, text in (*_host_rows(diagnosis), *_container_rows(diagnosis), *_check_rows(diagnosis)):
         facts.add_row(name, text)
     console.print(facts)
     if diagnosis.subject is not None:
@@ -72,7 +66,7 @@ def report(diagnosis: Diagnosis, *, drawn: bool) -> list[str]:
         _print_verdicts(console, diagnosis, drawn=drawn)
     written = console.file
     assert isinstance(written, io.StringIO)  # noqa: S101 - given above; rich types it as any file
-    return [line.rstrip() for line in written.getvalue().splitlines()]
+    return [line.rstrip() for line in written.getvalue().rstrip().splitlines()]
 
 
 def _host_rows(diagnosis: Diagnosis) -> Iterator[tuple[str, Text]]:
@@ -99,13 +93,16 @@ def _host_rows(diagnosis: Diagnosis) -> Iterator[tuple[str, Text]]:
         yield "", Text(host.hint, style="cyan")
 
 
-def _container_rows(containers: Containers) -> Iterator[tuple[str, Text]]:
+def _container_rows(diagnosis: Diagnosis) -> Iterator[tuple[str, Text]]:
+    containers, host = diagnosis.containers, diagnosis.host
+    if containers is None:
+        return
     toolkit = containers.toolkit
     if toolkit is not None:
         mode = toolkit.mode or "its mode cannot be told"
         auto = " (auto)" if toolkit.configured == "auto" else ""
         yield "toolkit", Text(f"NVIDIA Container Toolkit {toolkit.version}, {mode}{auto}")
-    elif containers.engines:
+    elif containers.engines and host is not None and host.version:
         yield "toolkit", Text("no NVIDIA Container Toolkit: containers get no GPU")
     for spec in containers.specs:
         devices = ", ".join(device.rpartition("=")[2] for device in spec.devices)
@@ -124,9 +121,7 @@ def _check_rows(diagnosis: Diagnosis) -> Iterator[tuple[str, Text]]:
 
 def _print_subject(console: Console, subject: Subject) -> None:
     stack = subject.stack
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
+    grid = _grid(2)
     grid.add_row(subject.kind, f"{subject.path} ({subject.platform})")
     if subject.base:
         grid.add_row("base", subject.base)
@@ -161,24 +156,50 @@ def _print_verdicts(console: Console, diagnosis: Diagnosis, *, drawn: bool) -> N
             _starts(holds=verdict.starts.cdi),
         )
     console.print(table)
-    for reason in dict.fromkeys((*reasons(diagnosis), *_details(diagnosis.verdicts))):
-        console.print(Text(f"- {reason}"))
-    changes = remedies(diagnosis)
-    if changes:
+    told: set[tuple[str, ...]] = set()
+    for verdict in sorted(diagnosis.verdicts, key=lambda one: one is not diagnosis.verdict):
+        first = reasons(diagnosis) if verdict is diagnosis.verdict else verdict.reasons
+        lines = tuple(dict.fromkeys((*first, *_details(verdict))))
+        if len(diagnosis.verdicts) > 1:
+            console.print(Text(f"{_machine(verdict.machine)}: {verdict.word}", style="bold"))
+        _print_list(console, lines)
+        changes = tuple(change.text for change in verdict.remedies)
+        if changes and changes not in told:
+            console.print(Text("what to change, the nearest first:", style="bold"))
+            _print_remedies(console, verdict.remedies)
+        told.add(changes)
         console.print()
-        console.print(Text("what to change, the nearest first:", style="bold"))
-    for change in changes:
-        console.print(Text(f"- {change.text}"))
-        if change.line:
-            console.print(Text(f"    {change.line}", style="cyan"))
 
 
-def _details(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _details(verdict: Verdict) -> Iterator[str]:
     """NVIDIA's answers where they differ, and what the image demands in vain."""
-    for verdict in verdicts:
-        if len({answer.holds for answer in verdict.answers}) > 1:
-            yield from (f"{answer.source}: {answer.text}" for answer in verdict.answers)
-        yield from (f"not met: {unmet}" for unmet in verdict.starts.unmet)
+    if len({answer.holds for answer in verdict.answers}) > 1:
+        yield from (f"{answer.source}: {answer.text}" for answer in verdict.answers)
+    said = " ".join(answer.text for answer in verdict.answers)
+    yield from (f"not met: {unmet}" for unmet in verdict.starts.unmet if unmet not in said)
+
+
+def _print_list(console: Console, lines: Sequence[str]) -> None:
+    grid = _grid(1)
+    for line in lines:
+        grid.add_row("-", Text(line))
+    console.print(grid)
+
+
+def _print_remedies(console: Console, remedies: Sequence[Remedy]) -> None:
+    grid = _grid(1)
+    for remedy in remedies:
+        grid.add_row("-", Text(remedy.text))
+        if remedy.line:
+            grid.add_row("", Text(textwrap.indent(remedy.line, "  "), style="cyan"))
+    console.print(grid)
+
+
+def _grid(gap: int) -> Table:
+    grid = Table.grid(padding=(0, gap))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    return grid
 
 
 def _starts(*, holds: bool | None) -> str:

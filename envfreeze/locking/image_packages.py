@@ -48,7 +48,6 @@ class ImagePackages:
         env: the environment of its config.
         labels: its labels.
         compat: NVIDIA's forward compatibility package in it, `cuda-compat-12-4`; empty: none.
-        size: bytes of its compressed layers.
 
     """
 
@@ -56,11 +55,10 @@ class ImagePackages:
     env: Mapping[str, str]
     labels: Mapping[str, str]
     compat: str
-    size: int
 
     def base(self, reference: str) -> Base:
         """The image as the rules see a base: its environment is all that a runtime looks at."""
-        return Base(self.labels.get(BASE_NAME, reference), self.env, self.size)
+        return Base(self.labels.get(BASE_NAME, reference), self.env)
 
 
 def read(image: Image, progress: Progress = SILENT) -> ImagePackages:
@@ -77,9 +75,8 @@ def read(image: Image, progress: Progress = SILENT) -> ImagePackages:
     """
     config = canonical.parse(image.config, "the image's config").get("config")
     config = config if isinstance(config, dict) else {}
-    size = sum(layer.size for layer in image.layers)
     found = _Found()
-    task = progress.task("looking into the image", size)
+    task = progress.task("looking into the image", sum(layer.size for layer in image.layers))
     try:
         for layer in image.layers:
             _read_layer(layer, found)
@@ -91,7 +88,6 @@ def read(image: Image, progress: Progress = SILENT) -> ImagePackages:
         env=_env(config.get("Env")),
         labels=_texts(config.get("Labels")),
         compat=found.compat(),
-        size=size,
     )
 
 

@@ -73,8 +73,8 @@ class Diagnosis:
 
     Attributes:
         host: this machine's driver and GPUs; None: another machine was asked for.
-        containers: how this machine gives GPUs to containers.
-        checks: what else of this machine matters.
+        containers: how this machine gives GPUs to containers; None likewise.
+        checks: what else of this machine matters; () likewise.
         machines: those that were judged: one for each kind of GPU.
         subject: None: only the machine was looked at.
         verdicts: one for each of `machines`; () without a subject.
@@ -83,7 +83,7 @@ class Diagnosis:
     """
 
     host: Host | None
-    containers: Containers
+    containers: Containers | None
     checks: tuple[Check, ...]
     machines: tuple[Machine, ...]
     subject: Subject | None
@@ -144,14 +144,14 @@ def doctor(
     subject = _subject(root, lock, image, platform, tables, progress)
     host = None if asked else probe(patience=patience)
     judged = asked if host is None else _of_host(host, tables)
-    containers = find(driver="" if host is None else host.version)
+    containers = None if host is None else find(driver=host.version)
     verdicts: tuple[Verdict, ...] = ()
     if subject is not None:
         verdicts = tuple(judge(subject.stack, one, tables, env=subject.env) for one in judged)
     return Diagnosis(
         host=host,
         containers=containers,
-        checks=checks(containers),
+        checks=() if containers is None else checks(containers),
         machines=judged,
         subject=subject,
         verdicts=verdicts,
