@@ -127,9 +127,8 @@ def _print_subject(console: Console, subject: Subject) -> None:
         grid.add_row("base", subject.base)
     grid.add_row("CUDA", _cuda(stack))
     for evidence in stack.evidence:
-        grid.add_row(
-            "", f"{evidence.cuda} says {evidence.source}" + (", which decides" if evidence.decides else "")
-        )
+        decides = ", which decides" if evidence.decides else ""
+        grid.add_row("", f"{evidence.source} says {evidence.cuda}{decides}")
     for finding in stack.findings:
         size = "" if finding.size is None else f" ({decimal(finding.size)})"
         grid.add_row("", Text(f"{finding.text}{size}", style="bold red" if finding.fatal else "yellow"))
