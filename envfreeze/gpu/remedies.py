@@ -6,6 +6,7 @@ framework; another base. A remedy is offered only where the rules say that it he
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.assessment import JIT_CAVEAT, Brought, assess, brought, carries
@@ -34,13 +35,33 @@ def remedies(
         return (*start, *compat, *_driver(stack, stack.cuda, machine, tables))
     if word == "unknown":
         return _missing(machine)
+    driver = _driver(stack, stack.cuda, machine, tables) if word == "reject-driver" else ()
+    found = _changes(stack, machine, tables, driver=driver)
+    return found or _with_driver(stack, machine, tables)
+
+
+def _changes(
+    stack: Stack, machine: Machine, tables: Tables, *, driver: tuple[Remedy, ...] = ()
+) -> tuple[Remedy, ...]:
+    """The changes of the stack that help, with those of the driver in their place."""
     return (
         *other_builds(stack, machine, tables),
-        *(_driver(stack, stack.cuda, machine, tables) if word == "reject-driver" else ()),
+        *driver,
         *other_versions(stack, machine, tables),
         *_conda(stack, machine, tables),
         *_base(stack, machine, tables),
     )
+
+
+def _with_driver(stack: Stack, machine: Machine, tables: Tables) -> tuple[Remedy, ...]:
+    """Where no change of the stack helps alone: the same with the oldest newer driver that makes one help."""
+    drivers = {row.driver for row in tables.toolkits} | {row.driver for row in tables.minor_compat.values()}
+    for driver in sorted(item for item in drivers if machine.driver is not None and item > machine.driver):
+        found = _changes(stack, replace(machine, driver=driver, cuda=None), tables)
+        if found:
+            text = f"upgrade the driver to {driver} or later, for one of the following"
+            return (Remedy(text, f'[gpu]\ndriver = ">={driver}"'), *found)
+    return ()
 
 
 def _start(starts: Starts) -> tuple[Remedy, ...]:
@@ -85,7 +106,7 @@ def _driver(
     for driver, why in wanted:
         if machine.driver is not None and driver <= machine.driver:
             continue
-        newer = type(machine)(driver, machine.gpu)
+        newer = replace(machine, driver=driver, cuda=None)
         if assess(brought(stack, cuda), newer, tables).word not in RUNS:
             continue
         text = f"upgrade the driver to {driver} or later: {why}"

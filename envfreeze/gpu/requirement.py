@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from envfreeze.gpu.model import Version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from envfreeze.gpu.driver import Supported
     from envfreeze.gpu.model import Machine, Stack
     from envfreeze.gpu.tables import Tables
 
@@ -81,6 +83,7 @@ class Outcome:
     met: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=64)
 def parse(text: str) -> tuple[Term, ...]:
     """The alternatives of a requirement; () of an empty one, which always holds.
 
@@ -127,6 +130,7 @@ def evaluate(env: Mapping[str, str], machine: Machine, tables: Tables) -> Outcom
 
     A value that is not of the grammar does not hold: the runtime refuses to start such an image.
     """
+    host = _host(machine, tables)
     said: dict[bool | None, list[str]] = {True: [], None: [], False: []}
     for variable, text in demands(env).items():
         try:
@@ -134,15 +138,15 @@ def evaluate(env: Mapping[str, str], machine: Machine, tables: Tables) -> Outcom
         except ValueError as error:
             said[False].append(f"{variable} is malformed: {error}")
             continue
-        found = [_all(_compare(atom, machine, tables) for atom in term) for term in terms]
+        found = [_all(_compare(atom, host) for atom in term) for term in terms]
         held = _any(found) if terms else True
         if held:
             chosen = ",".join(map(str, terms[found.index(True)])) if terms else "nothing"
-            said[True].append(f"{variable} demands {chosen}, and {_known(machine, tables)} has it")
+            said[True].append(f"{variable} demands {chosen}, and {host} has it")
         elif held is None:
-            said[None].append(f"{variable}: of {_known(machine, tables)} it is not known: {listed(terms)}")
+            said[None].append(f"{variable}: of {host} it is not known: {listed(terms)}")
         else:
-            said[False].append(f"{variable}: on {_known(machine, tables)} none holds of: {listed(terms)}")
+            said[False].append(f"{variable}: on {host} none holds of: {listed(terms)}")
     holds = False if said[False] else None if said[None] else True
     return Outcome(holds, tuple(said[False]), tuple(said[None]), tuple(said[True]))
 
@@ -190,40 +194,51 @@ def expression(stack: Stack, tables: Tables) -> str:
         terms += [
             f"brand={brand},driver>={branch},driver<{branch + 1}"
             for branch, cell in sorted(tables.forward_compat.get(cuda, {}).items())
-            if cell == "C" and branch < floor.driver.major
+            if cell == "C" and branch <= floor.driver.major
             for brand in brands
         ]
     return " ".join(terms)
 
 
-def _compare(atom: Atom, machine: Machine, tables: Tables) -> bool | None:
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """A machine as a requirement sees it; None: not known."""
+
+    driver: Version | None
+    cuda: Supported
+    arch: Version | None
+    brand: str | None
+
+    def __str__(self) -> str:
+        parts = (
+            None if self.driver is None else f"driver {self.driver}",
+            None if self.cuda.cuda is None else f"CUDA {self.cuda.cuda}",
+            None if self.arch is None else f"arch {self.arch}",
+            None if self.brand is None else f"brand {self.brand}",
+        )
+        return ", ".join(filter(None, parts)) or "a machine of which nothing is known"
+
+
+def _host(machine: Machine, tables: Tables) -> _Host:
     gpu = machine.gpu
-    if atom.name == "brand":
-        if gpu is None or gpu.brand is None:
-            return None
-        return (gpu.brand.lower() == atom.value.lower()) is (atom.operator == "=")
-    wanted = Version.parse(atom.value)
-    if atom.name == "cuda":
-        has = supported(machine, tables)
-        if has.cuda is not None and has.at_least and wanted > has.cuda:
-            return None
-        version = has.cuda
-    else:
-        capability = None if gpu is None else gpu.capability
-        version = machine.driver if atom.name == "driver" else capability
-    return None if version is None else _COMPARE[atom.operator](version, wanted)
-
-
-def _known(machine: Machine, tables: Tables) -> str:
-    """The machine as a requirement sees it."""
-    gpu, cuda = machine.gpu, supported(machine, tables).cuda
-    parts = (
-        None if machine.driver is None else f"driver {machine.driver}",
-        None if cuda is None else f"CUDA {cuda}",
-        None if gpu is None or gpu.capability is None else f"arch {gpu.capability}",
-        None if gpu is None or gpu.brand is None else f"brand {gpu.brand}",
+    return _Host(
+        machine.driver,
+        supported(machine, tables),
+        None if gpu is None else gpu.capability,
+        None if gpu is None else gpu.brand,
     )
-    return ", ".join(filter(None, parts)) or "a machine of which nothing is known"
+
+
+def _compare(atom: Atom, host: _Host) -> bool | None:
+    if atom.name == "brand":
+        if host.brand is None:
+            return None
+        return (host.brand.lower() == atom.value.lower()) is (atom.operator == "=")
+    wanted = Version.parse(atom.value)
+    version = {"driver": host.driver, "cuda": host.cuda.cuda, "arch": host.arch}[atom.name]
+    if atom.name == "cuda" and version is not None and host.cuda.at_least and wanted > version:
+        return None
+    return None if version is None else _COMPARE[atom.operator](version, wanted)
 
 
 def _all(values: Iterable[bool | None]) -> bool | None:
