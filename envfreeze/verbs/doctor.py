@@ -98,6 +98,12 @@ class Diagnosis:
     @property
     def rejected(self) -> bool:
         """Whether it is known not to run, as it is, on one of the machines."""
+        if (
+            self.verdicts
+            and self.subject is not None
+            and any(one.fatal for one in self.subject.stack.findings)
+        ):
+            return True
         return any(not self._runs(verdict) for verdict in self.verdicts)
 
     def _runs(self, verdict: Verdict) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from envfreeze.cli.main import main
 from envfreeze.digest import Digest
+from envfreeze.gpu import tables
 from envfreeze.locking.model import Wheel
 from envfreeze.oci import archive, layout, media
 from envfreeze.oci.image import FileLayer, ImageIndex, ImageValue
@@ -231,6 +232,36 @@ def test_forward_compatibility_counts_where_the_image_has_the_package_for_it(loc
     layout.write(image_of(tmp_path, files), work.root / "built")
     ended = run(work, "doctor", "--image", "built", *machine)
     assert (ended.code, ended.document["verdict"]) == (0, "forward-compat")
+
+
+def test_what_can_never_work_is_rejected_whatever_the_machine(locked, run):
+    work = locked({**CUDA_13, "nvidia-cublas-cu13": "0.0.1"})
+    ended = run(work, "doctor", "--driver", "580.95.05", "--gpu", "A100", "--json")
+    assert ended.code == 5
+    assert any(one["fatal"] for one in ended.document["subject"]["findings"])
+
+
+def test_the_commands_of_the_page_are_run(locked, run, nvml, tmp_path, site):
+    page = Path(__file__).parents[2] / "docs/how-to/check-a-machine.md"
+    commands = [
+        line.strip().removeprefix("envfreeze ").partition(" && ")[0].split()
+        for line in page.read_text().splitlines()
+        if line.startswith("    envfreeze ")
+    ]
+    work = locked(CUDA_12)
+    image = image_of(tmp_path, info("nvidia_cuda_runtime_cu12", "12.8.90"))
+    layout.write(image, work.root / ".envfreeze/image")
+    archive.write(image, work.root / "image.tar")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
+        packed.add(tables.load().folder, "tables")
+    site.files["/cuda-tables.tar.gz"] = buffer.getvalue()
+    for words in commands:
+        here = [word.replace("https://tables.example.org", site.url) for word in words]
+        ended = run(work, *here, **nvml("550.54.15", 12040, [A100]))
+        assert ended.code == 0, (words, ended.stdout, ended.stderr)
+        assert ended.stdout
+    assert len(commands) == 9
 
 
 def test_a_gpu_or_driver_that_is_none_is_refused_by_its_option(locked, refused):
