@@ -189,7 +189,7 @@ def _told(patience: float) -> dict[str, Any]:
     if process.returncode < 0:
         return {"state": "crashed", "error": _signal(-process.returncode)}
     try:
-        told: dict[str, Any] = json.loads(output)
+        told: dict[str, Any] = json.loads(output.rpartition("\n")[2])
     except ValueError:
         last = errors.strip().splitlines()
         return {"state": "failed", "error": last[-1] if last else f"exit code {process.returncode}"}

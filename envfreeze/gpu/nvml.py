@@ -143,4 +143,4 @@ def _quietly(nvml: Any, call: Callable[..., Any], *arguments: object) -> Any:  #
 
 
 if __name__ == "__main__":
-    json.dump(ask(), sys.stdout)
+    sys.stdout.write(f"\n{json.dumps(ask())}")  # on a line of its own, whatever a library wrote before

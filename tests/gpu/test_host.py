@@ -96,6 +96,18 @@ def test_an_old_library_without_later_functions_answers_all_the_same(probe):
     assert found.problems == ()
 
 
+def test_names_that_are_no_text_are_left_out_and_told(probe):
+    found = probe("N/A", 12040, ["NVIDIA \udcff|8.0|14|1|0|0"])
+    (gpu,) = found.gpus
+    assert (found.version, found.driver, gpu.name) == ("", None, None)
+    assert found.problems[0].startswith("GPU 0, name: ")
+    assert host.machines(found)[0].gpu.name == "GPU 0"
+
+
+def test_what_a_library_writes_to_stdout_does_not_matter(probe):
+    assert probe("550.54.15", 12040, [A100], fail="nvmlShutdown=-3").version == "550.54.15"
+
+
 def test_no_gpu_is_an_answer(probe):
     found = probe("550.54.15", 12040)
     assert (found.state, found.gpus) == ("answers", ())
