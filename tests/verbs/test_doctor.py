@@ -13,6 +13,7 @@ import pytest
 from envfreeze.cli.main import main
 from envfreeze.digest import Digest
 from envfreeze.gpu import tables
+from envfreeze.locking.image_packages import read
 from envfreeze.locking.model import Wheel
 from envfreeze.oci import archive, layout, media
 from envfreeze.oci.image import FileLayer, ImageIndex, ImageValue
@@ -342,6 +343,16 @@ def test_the_image_that_was_built_here_counts_where_there_is_no_lock(small_proje
     layout.write(image_of(tmp_path, info("alpha", "1.0")), work.root / ".envfreeze/image")
     found = run(work, "doctor", "--driver", "550.54.15", "--json").document
     assert (found["verdict"], found["subject"]["kind"]) == ("cpu-only", "image")
+
+
+def test_an_image_that_envfreeze_built_has_the_packages_of_its_lock(project, run):
+    built = project.run("build", "--no-record", "--archive", "image.tar", "--output", "image")
+    assert built.code == 0, built.stderr
+    for path in ("image", "image.tar"):
+        found = run(project, "doctor", "--image", path, "--driver", "550.54.15", "--json").document
+        assert (found["verdict"], found["subject"]["platform"]) == ("cpu-only", "linux/amd64")
+    packages = read(layout.read(project.root / "image")).packages
+    assert [f"{one.name} {one.version}" for one in packages] == ["alpha 1.0", "beta 1.0", "gamma 1.0"]
 
 
 def test_of_several_platforms_one_is_chosen(small_project, run, tmp_path, refused):
