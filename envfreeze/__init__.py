@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
+    from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
     from envfreeze.verbs.lock import lock
     from envfreeze.verbs.log import log
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
 
-__all__ = ["build", "check", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
+__all__ = ["build", "check", "doctor", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
 
 _MODULES = {
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
+    "doctor": "envfreeze.verbs.doctor",
     "init": "envfreeze.verbs.init",
     "check": "envfreeze.verbs.check",
     "lock": "envfreeze.verbs.lock",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
     monkeypatch.setenv("ENVFREEZE_CACHE", str(home / ".cache" / "envfreeze"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
@@ -104,6 +106,48 @@ def _module(name: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+class Nvml(Protocol):
+    """Gives the environment in which NVML reports what a test chooses; tests/gpu/nvml.c says how."""
+
+    def __call__(
+        self,
+        driver: str = "",
+        cuda: int = 0,
+        gpus: Sequence[str] = (),
+        *,
+        fail: str = "",
+        old: bool = False,
+    ) -> dict[str, str]: ...
+
+
+@pytest.fixture(scope="session")
+def nvml(need: Need, tmp_path_factory: pytest.TempPathFactory) -> Nvml:
+    """Compile a `libnvidia-ml.so.1` and have it found first."""
+    need("cc", shutil.which("cc") is not None, "no C compiler on this machine")
+    folders = {}
+    for kind, options in {"new": (), "old": ("-DOLD",)}.items():
+        folders[kind] = tmp_path_factory.mktemp(f"nvml-{kind}")
+        target = folders[kind] / "libnvidia-ml.so.1"
+        source = Path(__file__).with_name("gpu") / "nvml.c"
+        warnings = ("-Wall", "-Wextra", "-Werror")
+        subprocess.run(
+            ["cc", *warnings, *options, "-shared", "-fPIC", "-o", str(target), str(source)], check=True
+        )
+
+    def make(
+        driver: str = "", cuda: int = 0, gpus: Sequence[str] = (), *, fail: str = "", old: bool = False
+    ) -> dict[str, str]:
+        return {
+            "LD_LIBRARY_PATH": str(folders["old" if old else "new"]),
+            "NVML_DRIVER": driver,
+            "NVML_CUDA": str(cuda),
+            "NVML_GPUS": "\n".join(gpus),
+            "NVML_FAIL": fail,
+        }
+
+    return make
 
 
 @pytest.fixture(scope="session")

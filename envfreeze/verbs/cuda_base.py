@@ -88,11 +88,11 @@ def _reference(target: Target) -> str:
 
 
 def _chosen(project: Project, target: Target, reference: str, wish: Wish) -> str:
-    from envfreeze.gpu import tables  # noqa: PLC0415 - only where a base is chosen
+    from envfreeze.gpu import update  # noqa: PLC0415 - only where a base is chosen
     from envfreeze.gpu.flavour import candidates, library_path, saving  # noqa: PLC0415 - with it
     from envfreeze.locking.gpu import stack_of  # noqa: PLC0415 - with it
 
-    known = tables.load()
+    known = update.current()
     # The base itself is what is looked for: it is no evidence.
     stack = stack_of(replace(target, image=None), tables=known)
     need = _need(project, stack)

@@ -70,9 +70,9 @@ def fitted(
     """
     if not wish.review:
         return target
-    from envfreeze.gpu import tables  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.gpu import update  # noqa: PLC0415 - not needed where nothing moves
 
-    known = tables.load()
+    known = update.current()
     judged = _judge(project, target, known)
     _check_findings(judged.stack, target)
     if judged.rejected:
@@ -97,9 +97,9 @@ def facts(project: Project, target: Target) -> GpuFacts | None:
         IncompatibleError: a machine cannot run it.
 
     """
-    from envfreeze.gpu import tables  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.gpu import update  # noqa: PLC0415 - not needed where nothing moves
 
-    known = tables.load()
+    known = update.current()
     judged = _judge(project, target, known)
     if judged.rejected:
         raise _incompatible(judged, target, can_solve=True)
@@ -110,11 +110,11 @@ def newest_cuda(project: Project) -> str | None:
     """The newest CUDA that the fleet's oldest driver supports: what conda's `__cuda` is."""
     if project.gpu is None or project.gpu.driver is None:
         return None
-    from envfreeze.gpu import tables  # noqa: PLC0415 - only where a driver is named
+    from envfreeze.gpu import update  # noqa: PLC0415 - only where a driver is named
     from envfreeze.gpu.driver import supported  # noqa: PLC0415 - with it
     from envfreeze.gpu.model import Machine, Version  # noqa: PLC0415 - with it
 
-    newest = supported(Machine(driver=Version.parse(project.gpu.driver)), tables.load()).cuda
+    newest = supported(Machine(driver=Version.parse(project.gpu.driver)), update.current()).cuda
     return None if newest is None else str(newest)
 
 
@@ -201,7 +201,9 @@ def _machine(verdict: Verdict) -> str:
 
 
 def _notes(judged: Judged) -> list[str]:
-    notes = [finding.text for finding in judged.stack.findings]
+    # That nothing uses a GPU is worth a word only where one was asked for.
+    told = (one for one in judged.stack.findings if judged.verdicts or one.kind != "cpu-lock")
+    notes = [finding.text for finding in told]
     for verdict in judged.verdicts:
         if verdict.word in {"minor-compat", "forward-compat", "unknown", "cpu-only"}:
             notes.append(f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons[:_TOLD])}")

@@ -10,7 +10,7 @@ import typer
 
 from envfreeze.cli.commands import app
 
-OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*", re.IGNORECASE)
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*", re.IGNORECASE)
 SHARED = {"--project", "-C", "--json", "--quiet", "-q", "--help", "-h"}
 
 
