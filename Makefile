@@ -17,6 +17,9 @@ run := .venv/bin/python
 made := .venv/.made-with-$(subst /,_,$(PYTHON))
 pip := $(run) -m pip --disable-pip-version-check --quiet --no-input
 
+# Hundreds of processes that each compile all modules anew would be what is measured, in tests and benchmarks.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 

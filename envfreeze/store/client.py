@@ -10,7 +10,6 @@ import base64
 import netrc
 import os
 import socket
-import ssl
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from envfreeze.store.address import Address
 from envfreeze.store.retry import retry_after
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping, Sequence
 
     import httpx
@@ -263,6 +263,8 @@ def _hang_up(connected: socket.socket) -> None:
 @lru_cache(maxsize=1)
 def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     """What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the system's certificates and certifi's."""
+    import ssl  # noqa: PLC0415 - heavy
+
     import certifi  # noqa: PLC0415 - heavy
 
     try:
@@ -341,6 +343,8 @@ def _refused(
 
 
 def _explained(error: Exception) -> AttemptError:
+    import ssl  # noqa: PLC0415 - heavy
+
     import httpx  # noqa: PLC0415 - heavy
 
     cause: BaseException | None = error

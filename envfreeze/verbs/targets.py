@@ -105,6 +105,8 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
     target = PipTarget(platform=platform, python=python, glibc=os.glibc)
     if os.fresh:
         beside.remember(project, target, wish.cache)
+        # Needed later; here it is imported while uv runs.
+        import envfreeze.engines.native.review  # noqa: F401, PLC0415 - heavy
     return _Sides(side, os, target)
 
 

@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import ResolutionError
-from envfreeze.locking.conda import channels, contents
-from envfreeze.locking.conda.provided import provided
+from envfreeze.locking.conda import channels
 from envfreeze.locking.conda.resolution import resolve
 
 if TYPE_CHECKING:
@@ -64,6 +63,10 @@ def side(
     packages = resolve(project, platform, glibc, wish, pins=pins, cuda=cuda)
     if project.conda is None or not packages:
         return Side()
+
+    from envfreeze.locking.conda import contents  # noqa: PLC0415 - not needed without a conda side
+    from envfreeze.locking.conda.provided import provided  # noqa: PLC0415 - with it
+
     looked = contents.look(
         packages,
         cache=wish.cache,

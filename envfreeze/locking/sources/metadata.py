@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.metadata import InvalidMetadata, parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -47,6 +46,8 @@ def read(content: bytes, what: str) -> Metadata:
         UntrustedError: it has no name or no version that can be read; `what` names whose it is.
 
     """
+    from packaging.metadata import InvalidMetadata, parse_email  # noqa: PLC0415 - heavy
+
     try:
         raw, _ = parse_email(content)
         name, version = raw["name"], str(Version(raw["version"]))
