@@ -15,8 +15,9 @@ from envfreeze.errors import ResolutionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envfreeze.gpu.flavour import Need, Tag
+    from envfreeze.gpu.flavour import Tag
     from envfreeze.gpu.model import Stack, Version
+    from envfreeze.gpu.needs import CudaNeed
     from envfreeze.gpu.tables import Tables
     from envfreeze.locking.model import Target
     from envfreeze.oci.platform import Platform
@@ -95,7 +96,8 @@ def _chosen(project: Project, target: Target, reference: str, wish: Wish) -> str
     known = update.current()
     # The base itself is what is looked for: it is no evidence.
     stack = stack_of(replace(target, image=None), tables=known)
-    need = _need(project, stack)
+    needed = _need(project, stack, target)
+    need = needed.need
     where = f"{target.platform}: base"
     if need == "nothing":
         wish.progress.note(f"{where} {PLAIN}: {_why_plain(stack)}")
@@ -120,7 +122,7 @@ def _chosen(project: Project, target: Target, reference: str, wish: Wish) -> str
             hint="name an image: `base` in [image]",
         )
     chosen = tags[0]
-    wish.progress.note(f"{where} {_named(chosen)}: {_why(project, stack, need)}")
+    wish.progress.note(f"{where} {_named(chosen)}: {'; '.join(needed.reasons)}")
     if chosen.end_of_life:
         wish.progress.warn(
             f"{where} {_named(chosen)} is no longer kept up, and such tags get deleted: copy it into a "
@@ -142,29 +144,29 @@ def _listed(wish: Wish) -> tuple[str, ...]:
         return tags(REPOSITORY, registries=registries)
 
 
-def _need(project: Project, stack: Stack) -> Need:
-    """What of the system's CUDA is needed: as the project says, else the libraries that no package brings."""
-    if project.gpu is not None and project.gpu.flavour is not None:
-        return project.gpu.flavour
-    return "runtime" if stack.cuda is None and _system_users(stack) else "nothing"
+def _need(project: Project, stack: Stack, target: Target) -> CudaNeed:
+    """What of the system's CUDA is needed: as the project says, else what no package brings."""
+    from envfreeze.gpu.needs import CudaNeed, cuda_need  # noqa: PLC0415 - only where a base is chosen
+    from envfreeze.locking.gpu import packages_of  # noqa: PLC0415 - with it
 
-
-def _system_users(stack: Stack) -> tuple[str, ...]:
-    """Packages that use the system's CUDA libraries where no package brings them."""
-    return tuple(
-        package.name
-        for package in stack.frameworks
-        if package.name.startswith("cupy-cuda") or package.name in {"onnxruntime-gpu", "paddlepaddle-gpu"}
-    )
+    flavour = None if project.gpu is None else project.gpu.flavour
+    if flavour is not None:
+        return CudaNeed(flavour, (f"[gpu] asks for flavour {flavour}",))
+    return cuda_need(stack, packages_of(target))
 
 
 def _with_cuda(project: Project, stack: Stack, known: Tables) -> Stack:
     """The stack with the CUDA that the base is to have, where no package says one.
 
-    The newest that the fleet's driver runs natively, of the major version that a package is built for.
+    That of the framework's own builds where the tables know it, else the newest that the fleet's driver runs
+    natively, of the major version that a package is built for.
     """
     if stack.cuda is not None:
         return stack
+    own = {(package.name, package.version) for package in stack.frameworks}
+    for lock in known.framework_locks:
+        if lock.cuda is not None and (lock.framework, str(lock.version)) in own:
+            return replace(stack, cuda=lock.cuda, toolkit=max(lock.toolkits, default=None))
     majors = {int(found[1] or found[2]) for one in stack.frameworks if (found := _MAJOR.search(one.name))}
     limit = _native(project, known)
     fitting = [
@@ -200,9 +202,3 @@ def _why_plain(stack: Stack) -> str:
     if stack.cuda is None:
         return "nothing that is locked uses CUDA"
     return f"{stack.evidence[0].source} brings CUDA {stack.cuda}"
-
-
-def _why(project: Project, stack: Stack, need: Need) -> str:
-    if project.gpu is not None and project.gpu.flavour is not None:
-        return f"flavour {need} is asked for, of CUDA {stack.cuda}"
-    return f"{', '.join(_system_users(stack))} uses the system's CUDA libraries, of CUDA {stack.cuda}"

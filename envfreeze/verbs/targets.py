@@ -146,10 +146,10 @@ def _settled(project: Project, target: Target, os: _Os, last: Target | None, wis
     Nothing of a target that cannot run on its machines is downloaded: they have been asked by now.
     """
     own = conda.python_of(target.conda) is None
-    needing = toolchain.joined(project, toolchain.names_of(target), own_python=own)
+    needing = toolchain.joined(project, target)
     if needing != _with_compiler(project, last):
         os = _os(needing, target.platform, replace(target, base=os.base), wish, python=own)
-    if note := toolchain.missing(project, toolchain.names_of(target)):
+    if note := toolchain.missing(project, target):
         wish.progress.note(f"{target.platform}: {note}")
     base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
     return replace(target, base=base)
@@ -157,10 +157,7 @@ def _settled(project: Project, target: Target, os: _Os, last: Target | None, wis
 
 def _with_compiler(project: Project, last: Target | None) -> Project:
     """The project with the OS packages that the packages locked last need."""
-    if last is None:
-        return project
-    own = conda.python_of(last.conda) is None
-    return toolchain.joined(project, toolchain.names_of(last), own_python=own)
+    return project if last is None else toolchain.joined(project, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +239,7 @@ def base_drift(project: Project, target: Target, wish: Wish, *, python: bool) ->
     from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
 
     project = cuda_base.settled(project, target)
-    needing = toolchain.joined(project, toolchain.names_of(target), own_python=python)
+    needing = toolchain.joined(project, target)
     if is_suite(project.image.base):
         return apt.satisfied(needing, target.base, target.platform, python=python)
     from envfreeze.locking.image.resolution import satisfied  # noqa: PLC0415 - only for such bases
