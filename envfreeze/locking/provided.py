@@ -53,15 +53,30 @@ def write_constraints(provided: Iterable[Provided], folder: Path) -> Path:
         The constraints file.
 
     """
+    stubs = write_stubs(provided, folder)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in stubs.values()), encoding="utf-8")
+    return constraints
+
+
+def write_stubs(provided: Iterable[Provided], folder: Path) -> dict[str, str]:
+    """Write a stub wheel for each distribution.
+
+    Args:
+        provided: the distributions.
+        folder: where to; it must not exist.
+
+    Returns:
+        By name the requirement that names the wheel, `name @ URL`.
+
+    """
     folder.mkdir()
-    lines = []
+    stubs = {}
     for one in provided:
         wheel = folder / f"{one.name.replace('-', '_')}-{one.version}-py3-none-any.whl"
         wheel.write_bytes(_stub(one))
-        lines.append(f"{one.name} @ {wheel.as_uri()}\n")
-    constraints = folder / "constraints.txt"
-    constraints.write_text("".join(lines), encoding="utf-8")
-    return constraints
+        stubs[one.name] = f"{one.name} @ {wheel.as_uri()}"
+    return stubs
 
 
 def explain(said: Sequence[str], provided: Iterable[Provided]) -> tuple[str, ...]:

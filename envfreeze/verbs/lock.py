@@ -14,11 +14,12 @@ from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import changes, conda, cutoffs, entropy, files, indexes
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime, Target, Wheel
 from envfreeze.progress import SILENT
+from envfreeze.project import folders
 from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -127,7 +128,7 @@ def lock(
     )
     before = _last(project.root, progress)
     _check_source(project, before, upgrade_packages, progress)
-    inputs = _digests(project)
+    inputs = _digests(project, before)
     moving = upgrade or bool(upgrade_packages) or exclude_newer is not None
     untouched = before is not None and before.inputs == inputs and not moving and environment is None
     for warning in () if untouched else project.warnings:
@@ -205,7 +206,7 @@ def check(
     except files.EditedError as error:
         return (error.message,)
     project = cutoffs.fixed(project, locked.exclude_newer)
-    causes = [] if locked.inputs == _digests(project) else list(_drift(project, locked, wish))
+    causes = [] if locked.inputs == _digests(project, locked) else list(_drift(project, locked, wish))
     if seal:
         from envfreeze.engines import native  # noqa: PLC0415 - only where asked
 
@@ -305,8 +306,23 @@ def _last(root: Path, progress: Progress) -> Lock | None:
         return None
 
 
-def _digests(project: Project) -> dict[str, Digest]:
-    return {name: Digest.of(content) for name, content in project.inputs.items()}
+def _digests(project: Project, last: Lock | None = None) -> dict[str, Digest]:
+    """Digest the inputs; of a lock that was taken from elsewhere also the folders that it was built from."""
+    found = {name: Digest.of(content) for name, content in project.inputs.items()}
+    if project.pip.lock is not None and last is not None:
+        found |= _folders(project, last.targets)
+    return found
+
+
+def _folders(project: Project, targets: Iterable[Target]) -> dict[str, Digest]:
+    """Digest the folders that wheels were built from, as `project.load` does for those that it finds."""
+    sources = (wheel.source for target in targets for wheel in target.wheels)
+    paths = {source.url for source in sources if source is not None and source.kind == "directory"}
+    return {
+        f"<folder {path}>": Digest.of(folders.listing(project.root / path))
+        for path in sorted(paths)
+        if (project.root / path).is_dir()
+    }
 
 
 def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wish: _Wish) -> Lock:
@@ -316,6 +332,9 @@ def _resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, w
     last = {target.platform: target for target in before.targets} if before is not None else {}
     targets = [_target(project, platform, last.get(platform), wish) for platform in project.image.platforms]
     _check_upgraded(wish.upgrade_packages, targets)
+    if project.pip.lock is not None:
+        inputs = {name: Digest.of(content) for name, content in project.inputs.items()}
+        inputs |= _folders(project, targets)
     made = Lock(
         schema=SCHEMA,
         writer=WRITER,

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from envfreeze.errors import MachineError, UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.explicit_conda import package_at
 from envfreeze.locking.imports.foreign import Foreign, filename_of, normal_version, plain_url
 from envfreeze.locking.imports.model import ImportedConda, ImportedFile, ImportedLock, ImportedPackage
-from envfreeze.locking.indexes import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -155,13 +155,17 @@ def _direct(name: str, version: str, written: str, where: str) -> ImportedPackag
     table = Foreign(f"{where}/direct_url.json: ", document if isinstance(document, dict) else {})
     url = table.string("url")
     if table.has("vcs_info"):
-        commit = table.inner("vcs_info").optional_string("commit_id") or ""
-        return ImportedPackage(
-            name, version, refused=f"comes from a version control system ({redact(url)}@{commit})"
-        )
+        vcs = table.inner("vcs_info")
+        subdirectory = table.optional_string("subdirectory") if table.has("subdirectory") else None
+        tree = trees.of_requirement(f"{vcs.string('vcs')}+{url}")
+        if vcs.string("vcs") == "git":
+            revision = vcs.optional_string("requested_revision") if vcs.has("requested_revision") else None
+            commit = vcs.optional_string("commit_id")
+            tree = trees.of_repository(url, commit, revision=revision, subdirectory=subdirectory)
+        return ImportedPackage(name, version, tree=tree)
     if table.has("dir_info"):
         kind = "an editable install" if table.inner("dir_info").flag("editable") else "a local install"
-        return ImportedPackage(name, version, refused=f"is {kind} of {redact(url)}")
+        return ImportedPackage(name, version, tree=trees.of_folder(url, f"is {kind}"))
     plain = plain_url(url, lambda what: table.wrong("url", what))
     archive = table.inner("archive_info")
     hashes = archive.inner("hashes")

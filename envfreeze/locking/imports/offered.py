@@ -9,20 +9,25 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from envfreeze.errors import MachineError
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from envfreeze.errors import MachineError, NetworkError, ResolutionError
 from envfreeze.locking import guard, uv, via
 from envfreeze.locking.imports.foreign import filename_of
 from envfreeze.locking.indexes import Indexes, without_credentials
+from envfreeze.locking.sources import metadata
+from envfreeze.locking.sources.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from envfreeze.locking.pip import PipTarget
-
-_NEVER = "python_version < '0'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,26 @@ class Question:
     where: Indexes
 
 
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Packages, and all that they need for a target by their own metadata.
+
+    Attributes:
+        files: the files of each, by name.
+        needs: normalised name to the normalised names of what it needs, sorted.
+
+    """
+
+    files: Mapping[str, tuple[Offer, ...]]
+    needs: Mapping[str, tuple[str, ...]]
+
+
 def offers(
     question: Question, target: PipTarget, folder: Path, *, offline: bool
 ) -> dict[str, tuple[Offer, ...]]:
     """List the files of each package, wheels that the target cannot take left out.
+
+    Nothing is asked but for files: what packages need is not looked at, so no sdist would have to be built.
 
     Raises:
         ResolutionError: an index does not have a package or version.
@@ -68,20 +89,21 @@ def offers(
         MachineError: uv is missing, or the temporary folder cannot be written.
 
     """
-    document = _ask(question, target, folder, "pylock.toml", ["--no-deps"], offline=offline)
+    stated = metadata.configuration(filter(None, map(_bare, question.pins)))
+    document = _ask(question, target, folder, "pylock.toml", ["--no-deps"], offline=offline, stated=stated)
     return _files_of(tomllib.loads(document))
 
 
 def closure(
-    question: Question, target: PipTarget, folder: Path, *, omitted: Sequence[str], offline: bool
-) -> dict[str, tuple[Offer, ...]]:
+    question: Question, target: PipTarget, folder: Path, *, overrides: Sequence[str], offline: bool
+) -> Closure:
     """List the packages and all that they need for the target, by their own metadata.
 
     Args:
         question: the packages.
         target: whose markers apply.
         folder: the project's.
-        omitted: names that are left out on purpose.
+        overrides: requirements in whose place nothing else is looked for.
         offline: take from uv's cache only.
 
     Raises:
@@ -90,20 +112,24 @@ def closure(
         MachineError: as in `offers`.
 
     """
-    document = _ask(question, target, folder, "pylock.toml", [], omitted=omitted, offline=offline)
-    return _files_of(tomllib.loads(document))
+    asking = partial(_ask, question, target, folder, options=[], overrides=overrides)
+    document = asking("pylock.toml", offline=offline)
+    try:
+        # Only this format tells who needs whom; all of it is in uv's cache by now.
+        text = asking("requirements.txt", offline=True)
+    except (NetworkError, ResolutionError):
+        text = asking("requirements.txt", offline=offline)
+    return Closure(_files_of(tomllib.loads(document)), via.dependencies(text))
 
 
-def needed_by(
-    question: Question, target: PipTarget, folder: Path, *, omitted: Sequence[str], offline: bool
-) -> dict[str, tuple[str, ...]]:
-    """Tell of each package of a closure which packages need it."""
-    text = _ask(question, target, folder, "requirements.txt", [], omitted=omitted, offline=offline)
-    found: dict[str, list[str]] = {}
-    for user, needs in via.dependencies(text).items():
-        for name in needs:
-            found.setdefault(name, []).append(user)
-    return {name: tuple(users) for name, users in found.items()}
+def _bare(pin: str) -> Metadata | None:
+    """State that a package needs nothing, so that uv does not want to build it to learn what it needs."""
+    requirement = Requirement(pin)
+    name = canonicalize_name(requirement.name)
+    if requirement.url is None:
+        return Metadata(name, next(part.version for part in requirement.specifier))
+    # Of a wheel uv reads its own metadata; of another file its version is not known yet.
+    return None if urlsplit(requirement.url).path.endswith(".whl") else Metadata(name, "0")
 
 
 def _ask(
@@ -113,7 +139,8 @@ def _ask(
     shape: str,
     options: Sequence[str],
     *,
-    omitted: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    stated: str = "",
     offline: bool,
 ) -> str:
     try:
@@ -121,15 +148,16 @@ def _ask(
             scratch = Path(temporary).resolve()
             # uv tells its formats apart by the name of the file.
             output = scratch / ("pylock.toml" if shape == "pylock.toml" else "answer.txt")
-            pins, overrides = scratch / "pins.txt", scratch / "overrides.txt"
+            pins, forced = scratch / "pins.txt", scratch / "overrides.txt"
             pins.write_text("".join(f"{pin}\n" for pin in question.pins), encoding="utf-8")
-            left_out = (f"{name}; {_NEVER}" for name in omitted)
-            lines = [*question.pins, *left_out]
-            overrides.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            lines = [*question.pins, *overrides]
+            forced.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            configuration = scratch / "uv.toml"
+            configuration.write_text(stated, encoding="utf-8")
             arguments = [f"--output-file={output}", f"--python-version={target.python}"]
             arguments.append(f"--python-platform={target.platform.machine}-{target.manylinux}")
-            arguments += [f"--override={overrides}", *options, "--", str(pins)]
-            shown_as = {str(pins): "the imported packages", str(overrides): "the imported packages"}
+            arguments += [f"--override={forced}", *options, "--", str(pins)]
+            shown_as = {str(pins): "the imported packages", str(forced): "the imported packages"}
             uv.compile_pylock(
                 arguments,
                 python=guard.make(scratch / "guard"),
@@ -137,6 +165,7 @@ def _ask(
                 indexes=question.where,
                 offline=offline,
                 shown_as=shown_as,
+                configuration=configuration if stated else None,
                 annotated=shape != "pylock.toml",
             )
             return output.read_text(encoding="utf-8")
