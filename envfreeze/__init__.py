@@ -17,9 +17,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.build import build
+    from envfreeze.verbs.check import check
     from envfreeze.verbs.init import init
-    from envfreeze.verbs.lock import check, lock, outdated
+    from envfreeze.verbs.lock import lock
     from envfreeze.verbs.log import log
+    from envfreeze.verbs.outdated import outdated
     from envfreeze.verbs.tree import tree
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
@@ -30,9 +32,9 @@ _MODULES = {
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
     "init": "envfreeze.verbs.init",
-    "check": "envfreeze.verbs.lock",
+    "check": "envfreeze.verbs.check",
     "lock": "envfreeze.verbs.lock",
-    "outdated": "envfreeze.verbs.lock",
+    "outdated": "envfreeze.verbs.outdated",
     "log": "envfreeze.verbs.log",
     "tree": "envfreeze.verbs.tree",
     "verify": "envfreeze.verbs.verify",

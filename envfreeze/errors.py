@@ -53,6 +53,12 @@ class NetworkError(EnvfreezeError):
     exit_code = 4
 
 
+class IncompatibleError(EnvfreezeError):
+    """What was locked cannot run on a GPU or a driver that it shall run on."""
+
+    exit_code = 5
+
+
 class UntrustedError(EnvfreezeError):
     """Untrusted or corrupt input: a hash, a signature, an archive, a lock or a record that is wrong."""
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from envfreeze.cli.changes import SHOWN, told
-from envfreeze.cli.console import Console
+from envfreeze.cli.changes import SHOWN
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
 from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
     from envfreeze.locking.imports.model import ImportedLock
-    from envfreeze.locking.model import Target
-    from envfreeze.project.model import Project
-    from envfreeze.verbs.lock import LockOutcome
 
 
 def lock(
@@ -123,13 +118,17 @@ def lock(
         raise UsageError("--from-env goes with writing the lock: the lock remembers what it was taken from")
     named = taken.ENVIRONMENT if is_from_env else _source(session.root, source)
     project = load(session.root, source=named, resolve=resolve)
+    if check or outdated:
+        from envfreeze.cli import lock_questions as questions  # noqa: PLC0415 - only where asked
+
     if check:
-        _check(project, session.console, seal=seal, offline=offline, workers=workers)
+        questions.check(project, session.console, seal=seal, offline=offline, workers=workers)
         return
     if outdated:
-        _outdated(project, session.console)
+        questions.outdated(project, session.console)
         return
 
+    from envfreeze.cli.locked import report  # noqa: PLC0415 - only where there is one
     from envfreeze.verbs.lock import lock as write  # noqa: PLC0415 - heavy
 
     environment = _environment(from_env_at) if is_from_env else None
@@ -145,7 +144,7 @@ def lock(
         workers=workers,
         progress=session.console,
     )
-    _report(outcome, session.console, limit=None if verbose else SHOWN)
+    report(outcome, session.console, limit=None if verbose else SHOWN)
 
 
 def _moment(text: str) -> datetime:
@@ -179,108 +178,4 @@ def _source(root: Path, given: str | None) -> str | None:
     raise UsageError(
         f"{given} is not in the project",
         hint=f"a lock is made of the project's own files: `cp {given} {root}/`, and name the copy",
-    )
-
-
-def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None:
-    for line in told(outcome.changes, limit=limit):
-        console.note(line)
-    if outcome.written:
-        for target in outcome.lock.targets:
-            console.note(_summary(target))
-            for index, names in _by_index(target).items():
-                console.note(f"  {len(names)} from {index}")
-    removed = [path for path in outcome.written if not path.exists()]
-    written = [path for path in outcome.written if path not in removed]
-    for path in written:
-        console.note(f"written: {path}")
-    for path in removed:
-        console.note(f"removed: {path}")
-    answer = "locked" if outcome.written else "unchanged"
-    console.result(
-        [answer],
-        {
-            "result": answer,
-            "folder": str(outcome.folder),
-            "written": [str(path) for path in written],
-            "removed": [str(path) for path in removed],
-            "sealed": outcome.lock.sealed,
-            "targets": [
-                {
-                    "platform": str(target.platform),
-                    "python": target.python,
-                    "os_packages": len(target.base.packages),
-                    "wheels": len(target.wheels),
-                    "indexes": _by_index(target),
-                    "manifest": None if target.manifest is None else str(target.manifest),
-                }
-                for target in outcome.lock.targets
-            ],
-            "changes": [
-                {
-                    "kind": change.kind,
-                    "side": change.side,
-                    "platform": change.platform,
-                    "name": change.name,
-                    "before": change.before,
-                    "after": change.after,
-                    "direction": change.direction,
-                    "direct": change.direct,
-                }
-                for change in outcome.changes
-            ],
-            "notes": list(outcome.notes),
-        },
-    )
-
-
-def _summary(target: Target) -> str:
-    sides = [(len(target.base.packages), "OS package"), (len(target.conda), "conda package")]
-    sides.append((len(target.wheels), "wheel"))
-    counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
-    return ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
-
-
-def _by_index(target: Target) -> dict[str, list[str]]:
-    """Which packages came from which index; empty where the project has one."""
-    found: dict[str, list[str]] = {}
-    for wheel in target.wheels:
-        if wheel.index is not None:
-            found.setdefault(wheel.index, []).append(wheel.name)
-    return found
-
-
-def _check(project: Project, console: Console, *, seal: bool, offline: bool, workers: int | None) -> None:
-    from envfreeze.verbs.lock import check  # noqa: PLC0415 - heavy
-
-    causes = check(project, seal=seal, offline=offline, workers=workers, progress=console)
-    for cause in causes:
-        console.warn(cause)
-    if causes:
-        console.hint("run `envfreeze lock`")
-    answer = "drift" if causes else "current"
-    console.result([answer], {"result": answer, "causes": list(causes)})
-    if causes:
-        raise typer.Exit(1)
-
-
-def _outdated(project: Project, console: Console) -> None:
-    from envfreeze.verbs.lock import outdated  # noqa: PLC0415 - heavy
-
-    found = outdated(project, progress=console)
-    if not found:
-        console.note("nothing newer that the requirements allow")
-    document: list[Mapping[str, Any]] = [
-        {
-            "side": one.side,
-            "platform": one.platform,
-            "name": one.name,
-            "locked": one.locked,
-            "newest": one.newest,
-        }
-        for one in found
-    ]
-    console.result(
-        [f"{one.name} {one.locked} -> {one.newest} ({one.side}, {one.platform})" for one in found],
-        {"outdated": document},
     )

@@ -1,4 +1,4 @@
-"""The values of the GPU side: what a stack brings, which machines it shall run on, and what comes of the two."""
+"""The values of the GPU side: what a stack brings, which machines it shall run on, and the verdict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNS: frozenset[Word] = frozenset({"native", "minor-compat", "forward-compat", "
 @total_ordering
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """A version of CUDA, of a driver or of a library: compared part by part as integers, `12.10` after `12.9`.
+    """A version of CUDA, of a driver or of a library, compared part by part: `12.10` comes after `12.9`.
 
     A missing part counts as zero, so `12.4` equals `12.4.0`.
 

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
-from envfreeze.locking import toml
+from envfreeze.locking import gpufacts, toml
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.model import (
     SCHEMA,
@@ -237,6 +237,8 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
     if target.conda:
         table["conda"] = [_conda_row(package) for package in target.conda]
     table["base"] = _base_table(target.base)
+    if target.gpu is not None:
+        table["gpu"] = gpufacts.table(target.gpu)
     return table
 
 
@@ -256,6 +258,8 @@ def _target(
         layers=tuple(_layer(row) for row in table.tables("layers")),
         manifest=table.optional_digest("manifest"),
     )
+    if "gpu" in table.keys():  # noqa: SIM118 - not a mapping
+        target = replace(target, gpu=gpufacts.read(table.table("gpu")))
     if conda is not None and "conda" in table.keys():  # noqa: SIM118 - not a mapping
         subdir = target.platform.conda_subdir
         target = replace(

@@ -275,6 +275,48 @@ class PlannedLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetVerdict:
+    """Whether a target runs on one machine of the fleet.
+
+    Attributes:
+        driver: the driver asked about, None: none was named.
+        gpu: the GPU model asked about, None: none was named.
+        word: `gpu.model.Word`.
+
+    """
+
+    driver: str | None
+    gpu: str | None
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What a target brings of CUDA, and what the machines it shall run on say to it.
+
+    Attributes:
+        cuda: major and minor version, `12.8`; None: none, although machines with GPUs were named.
+        runtime: the CUDA runtime's full version; None: only the minor one is stated.
+        toolkit: the newest toolkit release with that runtime; None: the tables do not know it.
+        cudnn: version of the packages' cuDNN; None: there is none.
+        sources: what states a CUDA version, the one that decided first.
+        tables: sha256 of the tables that were asked.
+        fleet: the verdicts, in the order of the project's GPUs.
+        env: the variables that tell a container runtime what the image needs.
+
+    """
+
+    cuda: str | None
+    runtime: str | None
+    toolkit: str | None
+    cudnn: str | None
+    sources: tuple[str, ...]
+    tables: Digest
+    fleet: tuple[FleetVerdict, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Everything for one platform.
 
@@ -288,6 +330,7 @@ class Target:
         conda: the conda side, sorted by name; empty without one.
         layers: the plan, in the order of the image's layers.
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
+        gpu: None where it has no CUDA and no machines with GPUs were named.
 
     """
 
@@ -300,6 +343,7 @@ class Target:
     layers: tuple[PlannedLayer, ...] = ()
     manifest: Digest | None = None
     conda: tuple[CondaPackage, ...] = ()
+    gpu: GpuFacts | None = None
 
     @property
     def prefix(self) -> str:

@@ -521,6 +521,45 @@ CONDA = Table(
     ),
 )
 
+GPU = Table(
+    "gpu",
+    "The machines that the image shall run on. Locking never looks at the one that it runs on.",
+    (
+        Key(
+            "driver",
+            Text(
+                "(?:>=)? ?[0-9]{3}(?:[.][0-9]{1,3}){0,2}",
+                "a driver version like 550.54.15, or >=550.54",
+                "the fleet's oldest: `nvidia-smi --query-gpu=driver_version --format=csv` prints a machine's",
+            ),
+            "The oldest NVIDIA driver among the machines. A lock whose CUDA it cannot run is refused.",
+            'driver = ">=550.54"',
+            otherwise="whether the lock runs on the machines is not known",
+        ),
+        Key(
+            "gpus",
+            Items(
+                Text(
+                    r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]*",
+                    "a GPU's name or a compute capability",
+                    "a name like A100, as `nvidia-smi -L` prints it, or a compute capability like 8.0",
+                )
+            ),
+            "The GPU models of the machines, by name or as compute capabilities.",
+            'gpus = ["A100", "H100"]',
+            (),
+        ),
+        Key(
+            "compile",
+            Flag(),
+            "Whether the image has what compiles kernels while a program runs: gcc, the C library's headers "
+            "and Python's. Triton needs them, and `torch.compile` with it.",
+            "compile = true",
+            otherwise="where Triton is locked",
+        ),
+    ),
+)
+
 ENTROPY = Table(
     "entropy",
     "Where randomness in a run would come from.",
@@ -551,5 +590,5 @@ RECORD = Table(
     ),
 )
 
-TABLES = (IMAGE, APT, CONDA, PIP, ENTROPY, RECORD)
+TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD)
 """All tables, in the order in which the docs tell them."""

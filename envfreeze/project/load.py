@@ -15,7 +15,14 @@ from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.index_tables import described
-from envfreeze.project.model import AptArchive, EntropySettings, ImageSettings, Project, RecordSettings
+from envfreeze.project.model import (
+    AptArchive,
+    EntropySettings,
+    GpuSettings,
+    ImageSettings,
+    Project,
+    RecordSettings,
+)
 from envfreeze.project.packages import read_packages, several
 from envfreeze.project.pyproject import Pyproject
 from envfreeze.project.toml_file import read_toml
@@ -91,6 +98,9 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
     elif taken_settings is not None:
         effective["conda"] = _effective_conda(taken_settings)
     effective["pip"] |= described(settings["pip"], pyproject.uv)
+    gpu = _gpu(settings["gpu"]) if written.values.get("gpu") else None
+    if gpu is not None:
+        effective["gpu"] = {"compile": gpu.compile, "driver": gpu.driver, "gpus": sorted(gpu.gpus)}
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -104,6 +114,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,
+        gpu=gpu,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
     )
 
@@ -134,6 +145,15 @@ def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSett
         entrypoint=_arguments(values["entrypoint"]),
         cmd=_arguments(values["cmd"]),
         labels=dict(values["labels"]),
+    )
+
+
+def _gpu(values: Mapping[str, Any]) -> GpuSettings:
+    driver = values["driver"]
+    return GpuSettings(
+        driver=None if driver is None else driver.removeprefix(">=").strip(),
+        gpus=tuple(values["gpus"]),
+        compile=values["compile"],
     )
 
 

@@ -230,6 +230,22 @@ class CondaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuSettings:
+    """`[gpu]`.
+
+    Attributes:
+        driver: the fleet's oldest driver, `550.54`; None: not said.
+        gpus: its GPU models, names or compute capabilities, as written.
+        compile: whether what compiles kernels at run time is added; None: where something locked needs it.
+
+    """
+
+    driver: str | None = None
+    gpus: tuple[str, ...] = ()
+    compile: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EntropySettings:
     """`[entropy]`.
 
@@ -273,6 +289,7 @@ class Project:
         requires_python: `[project] requires-python`, a PEP 440 specifier that the image's Python has to meet;
             None: not said.
         conda: `[conda]`; None: there is no environment file.
+        gpu: `[gpu]`; None: nothing is said of the machines.
         warnings: what the project says and envfreeze does not follow, one sentence each.
 
     """
@@ -288,4 +305,5 @@ class Project:
     inputs: Mapping[str, bytes] = field(repr=False)
     requires_python: str | None = None
     conda: CondaSettings | None = None
+    gpu: GpuSettings | None = None
     warnings: tuple[str, ...] = ()

@@ -30,6 +30,10 @@ _HEAD = """\
 
 _TAIL = """\
 
+[gpu]
+# driver = ">=550.54"             # the oldest NVIDIA driver of the machines that it shall run on
+# gpus = ["A100"]                 # and their GPUs
+
 [entropy]
 # seed = 0                        # sets PYTHONHASHSEED and the other variables that make runs repeatable
 """

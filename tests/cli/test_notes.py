@@ -10,7 +10,9 @@ from envfreeze.cli.main import main
 from envfreeze.digest import Digest
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime
 from envfreeze.verbs import build as build_verb
+from envfreeze.verbs import check as check_verb
 from envfreeze.verbs import lock as lock_verb
+from envfreeze.verbs import outdated as outdated_verb
 from envfreeze.verbs.build import BuildOutcome
 from envfreeze.verbs.lock import LockOutcome
 
@@ -56,7 +58,7 @@ def test_a_lock_file_that_went_has_a_list_of_its_own(one_target_less, capsys):
 
 
 def test_drift_says_what_to_do(project, monkeypatch, capsys):
-    monkeypatch.setattr(lock_verb, "check", lambda *_, **__: ("numpy is needed and not locked",))
+    monkeypatch.setattr(check_verb, "check", lambda *_, **__: ("numpy is needed and not locked",))
     assert main(["lock", "--check", "-C", str(project)]) == 1
     stdout, stderr = capsys.readouterr()
     assert stdout == "drift\n"
@@ -64,7 +66,7 @@ def test_drift_says_what_to_do(project, monkeypatch, capsys):
 
 
 def test_nothing_newer_is_said_of_what_the_requirements_allow(project, monkeypatch, capsys):
-    monkeypatch.setattr(lock_verb, "outdated", lambda *_, **__: ())
+    monkeypatch.setattr(outdated_verb, "outdated", lambda *_, **__: ())
     assert main(["lock", "--outdated", "-C", str(project)]) == 0
     assert capsys.readouterr() == ("", "nothing newer that the requirements allow\n")
 

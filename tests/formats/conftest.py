@@ -29,6 +29,8 @@ from envfreeze.locking.model import (
     AptIndex,
     Archive,
     Deb,
+    FleetVerdict,
+    GpuFacts,
     Lock,
     Runtime,
     Target,
@@ -524,6 +526,16 @@ def odd(twice: Twice, tmp_path: Path, request: pytest.FixtureRequest) -> Twice:
         manylinux="manylinux_2_40",
         base=base,
         wheels=tuple(sorted(wheels(tmp_path), key=lambda one: one.name)),
+        gpu=GpuFacts(
+            cuda="12.8",
+            runtime="12.8.90",
+            toolkit="12.8.1",
+            cudnn=None,
+            sources=("nvidia-cuda-runtime-cu12 12.8.90 (pip)",),
+            tables=Digest.of(b"tables"),
+            fleet=(FleetVerdict("550.54", None, "minor-compat"), FleetVerdict(None, "8.0", "unknown")),
+            env={"NVIDIA_VISIBLE_DEVICES": "all", "B": "the project's comes later", "A_GPU": "1"},
+        ),
     )
     runtime = Runtime(
         env={"B": "2", "A": "1 é", "LANG": "C", "PATH": "/bin"},

@@ -309,6 +309,7 @@ def image_config(
         "PATH": f"{folders}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "CONDA_PREFIX" if prefix == "opt/conda" else "VIRTUAL_ENV": f"/{prefix}",
         "LANG": "C.UTF-8",
+        **dict(sorted(target.get("gpu", {}).get("env", {}).items())),
         **dict(sorted(wanted["env"].items())),
     }
     inner = {

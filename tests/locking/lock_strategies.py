@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 from urllib.parse import quote
 
 from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
+from envfreeze.gpu.model import Word
 from envfreeze.locking.model import (
     SCHEMA,
     WRITER,
@@ -15,6 +17,8 @@ from envfreeze.locking.model import (
     AptIndex,
     Archive,
     Deb,
+    FleetVerdict,
+    GpuFacts,
     LayerSeal,
     Lock,
     PlannedLayer,
@@ -134,6 +138,23 @@ layers = st.builds(
 )
 
 
+some_cuda = st.none() | st.sampled_from(["12.8", "12.8.90", "13"])
+gpus = st.builds(
+    GpuFacts,
+    cuda=some_cuda,
+    runtime=some_cuda,
+    toolkit=some_cuda,
+    cudnn=some_cuda,
+    sources=st.lists(texts, max_size=3).map(tuple),
+    tables=digests,
+    fleet=st.lists(
+        st.builds(FleetVerdict, st.none() | texts, st.none() | texts, st.sampled_from(get_args(Word))),
+        max_size=3,
+    ).map(tuple),
+    env=st.dictionaries(texts, texts, max_size=3),
+)
+
+
 def targets(platform: str) -> st.SearchStrategy[Target]:
     return st.builds(
         Target,
@@ -147,6 +168,7 @@ def targets(platform: str) -> st.SearchStrategy[Target]:
         ),
         layers=st.lists(layers, max_size=4).map(tuple),
         manifest=st.none() | digests,
+        gpu=st.none() | gpus,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci.platform import Platform
 from envfreeze.project.load import CONFIGURATION, load
+from envfreeze.project.model import GpuSettings
 from envfreeze.project.template import find_configuration
 
 PROJECT = """
@@ -369,3 +370,17 @@ def test_other_tables_of_pyproject_are_no_input(folder):
     before = folder.load().inputs
     folder.write("pyproject.toml", PROJECT + 'description = "x"\n[tool.ruff]\nline-length = 80\n')
     assert folder.load().inputs == before
+
+
+def test_gpu_settings_are_read_and_are_an_input_only_where_they_are_written(folder):
+    folder.write("requirements.txt")
+    without = folder.load()
+    assert without.gpu is None
+    assert b'"gpu"' not in without.inputs[CONFIGURATION]
+    folder.write("envfreeze.toml", "[gpu]\n")
+    assert folder.load().gpu is None
+    folder.write("envfreeze.toml", "[gpu]\ndriver = '>=550.54'\ngpus = ['H100', '8.0']\n")
+    project = folder.load()
+    assert project.gpu == GpuSettings("550.54", ("H100", "8.0"), None)
+    folder.write("envfreeze.toml", "[gpu]\ndriver = '550.54'\ngpus = ['8.0', 'H100']\n")
+    assert folder.load().inputs == project.inputs

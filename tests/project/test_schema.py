@@ -67,6 +67,8 @@ GOOD = [
     {"apt": [{"url": "https://example.org/x", "suite": "x/y", "key": "a.gpg"}]},
     {"pip": {"requirements": [], "find-links": "wheels", "exclude-newer": "2026-01-01"}},
     {"pip": {"index-url": "https://${A}:${B}@example.org/", "extra-index-url": ["${C}", "file:///x"]}},
+    {"gpu": {}},
+    {"gpu": {"driver": ">=550.54.15", "gpus": ["RTX PRO 6000 Blackwell Server", "8.0"], "compile": False}},
     {"entropy": {"seed": 4294967295}, "record": {"store": ["notes"]}},
 ]
 BAD = [
@@ -89,7 +91,10 @@ BAD = [
     {"pip": {"find-links": "/abs"}},
     {"entropy": {"seed": True}},
     {"record": {"store": []}},
-    {"gpu": {}},
+    {"gpu": {"driver": ">550"}},
+    {"gpu": {"gpus": ["A100", "A100"]}},
+    {"gpu": {"compile": "yes"}},
+    {"data": {}},
 ]
 
 

@@ -32,9 +32,9 @@ def message(configured, text):
             "did you mean apt.key?",
         ),
         (
-            "[gpu]\ndriver = '>=550'\n",
-            "unknown key gpu",
-            "the tables that this version of envfreeze knows: image, apt, conda, pip, entropy, record",
+            "[data]\ntrain = 'x.csv'\n",
+            "unknown key data",
+            "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, record",
         ),
         (
             "[pip]\nallow-sdists = ['x']\n",

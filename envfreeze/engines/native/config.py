@@ -21,7 +21,8 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
 
     Args:
         target: the target.
-        runtime: what the project asked for; its variables come after ours and may replace LANG.
+        runtime: what the project asked for; its variables come after ours and may replace LANG and those that
+            say what the image needs of a GPU.
         layers: diffID and description of each layer, the lowest first.
 
     """
@@ -31,6 +32,7 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
         "PATH": ":".join((*folders, _SYSTEM_PATH)),
         "CONDA_PREFIX" if target.prefix == CONDA_PREFIX else "VIRTUAL_ENV": f"/{target.prefix}",
         "LANG": "C.UTF-8",
+        **(dict(sorted(target.gpu.env.items())) if target.gpu is not None else {}),
         **{name: runtime.env[name] for name in sorted(runtime.env)},
     }
     cmd = runtime.cmd
