@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import NetworkError, ResolutionError
 from envfreeze.locking.imports import offered
 from envfreeze.locking.imports.lookup import not_as_locked
-from envfreeze.locking.imports.offered import Question
+from envfreeze.locking.imports.offered import Besides, Question
 from envfreeze.locking.imports.picks import REMAKE, check_same, count
 
 if TYPE_CHECKING:
@@ -19,26 +19,6 @@ if TYPE_CHECKING:
     from envfreeze.locking.imports.model import ImportedLock
     from envfreeze.locking.imports.picks import Pick, Place
     from envfreeze.locking.pip import PipTarget
-
-
-@dataclass(frozen=True, slots=True)
-class Besides:
-    """What is not among the packages on purpose.
-
-    Attributes:
-        omitted: names that the lock leaves out.
-        provided: `name @ URL` of a wheel that stands for each distribution that conda packages bring.
-
-    """
-
-    omitted: Sequence[str] = ()
-    provided: Mapping[str, str] | None = None
-
-    @property
-    def overrides(self) -> tuple[str, ...]:
-        """Requirements that replace what packages require of these names."""
-        never = (f"{name}; python_version < '0'" for name in self.omitted)
-        return (*never, *(self.provided or {}).values())
 
 
 def check(
@@ -71,7 +51,7 @@ def check(
     """
     if not picks:
         return [], {}
-    names = {one.name for one in picks} | (besides.provided or {}).keys()
+    names = {one.name for one in picks} | besides.provided.keys()
     pins = tuple(_pin(one, extras.get(one.name, ()), where) for one in picks)
     question = Question(pins, where.usual)
     place.progress.note(f"checking {count(picks)} of {imported.file} against their metadata")
@@ -79,7 +59,7 @@ def check(
         offered.closure,
         target=target,
         folder=place.root,
-        overrides=besides.overrides,
+        besides=besides,
         offline=place.offline,
     )
     try:

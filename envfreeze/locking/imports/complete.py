@@ -17,9 +17,10 @@ from packaging.utils import parse_wheel_filename
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError
 from envfreeze.locking import indexes
-from envfreeze.locking.imports.closure import Besides, check
+from envfreeze.locking.imports.closure import check
 from envfreeze.locking.imports.lookup import Where, look_up
 from envfreeze.locking.imports.model import ImportedFile
+from envfreeze.locking.imports.offered import Besides
 from envfreeze.locking.imports.picks import Pick, Place, pick
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import write_stubs

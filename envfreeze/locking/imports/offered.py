@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from envfreeze.locking.sources import metadata
 from envfreeze.locking.sources.metadata import Metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from envfreeze.locking.pip import PipTarget
 
@@ -63,6 +63,31 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Besides:
+    """What is not among the packages on purpose.
+
+    Attributes:
+        omitted: names that the lock leaves out.
+        provided: by name the requirement `name @ URL` of a wheel that stands for a distribution that conda
+            packages bring.
+
+    """
+
+    omitted: Sequence[str] = ()
+    provided: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def omissions(self) -> tuple[str, ...]:
+        """Requirements by which nothing is looked for."""
+        return tuple(f"{name}; python_version < '0'" for name in self.omitted)
+
+    @property
+    def stubs(self) -> tuple[str, ...]:
+        """Requirements of what is there already."""
+        return tuple(self.provided.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Closure:
     """Packages, and all that they need for a target by their own metadata.
 
@@ -95,7 +120,7 @@ def offers(
 
 
 def closure(
-    question: Question, target: PipTarget, folder: Path, *, overrides: Sequence[str], offline: bool
+    question: Question, target: PipTarget, folder: Path, *, besides: Besides, offline: bool
 ) -> Closure:
     """List the packages and all that they need for the target, by their own metadata.
 
@@ -103,7 +128,7 @@ def closure(
         question: the packages.
         target: whose markers apply.
         folder: the project's.
-        overrides: requirements in whose place nothing else is looked for.
+        besides: what is not among the packages on purpose.
         offline: take from uv's cache only.
 
     Raises:
@@ -112,14 +137,28 @@ def closure(
         MachineError: as in `offers`.
 
     """
-    asking = partial(_ask, question, target, folder, options=[], overrides=overrides)
-    document = asking("pylock.toml", offline=offline)
-    try:
-        # Only this format tells who needs whom; all of it is in uv's cache by now.
-        text = asking("requirements.txt", offline=True)
-    except (NetworkError, ResolutionError):
-        text = asking("requirements.txt", offline=offline)
-    return Closure(_files_of(tomllib.loads(document)), via.dependencies(text))
+    asking = partial(_ask, question, target, folder)
+    forced = (*question.pins, *besides.omissions, *besides.stubs)
+    document = asking("pylock.toml", overrides=forced, offline=offline)
+    return Closure(_files_of(tomllib.loads(document)), _needs(asking, forced, besides, offline=offline))
+
+
+def _needs(
+    asking: Callable[..., str], forced: Sequence[str], besides: Besides, *, offline: bool
+) -> Mapping[str, tuple[str, ...]]:
+    """Ask who needs whom, which only the requirements format tells.
+
+    uv lets an override stand for a requirement with its marker. So first it is asked without: packages that
+    fit each other need none. Where they do not, a need of another platform may be told as one of this one.
+    """
+    fitting = {"overrides": besides.omissions, "constraints": besides.stubs}
+    attempts: list[tuple[Mapping[str, Sequence[str]], bool]] = [(fitting, True), (fitting, offline)]
+    for how, cached in attempts[: 1 if offline else 2]:
+        try:
+            return via.dependencies(asking("requirements.txt", **how, offline=cached))
+        except (NetworkError, ResolutionError):
+            continue
+    return via.dependencies(asking("requirements.txt", overrides=forced, offline=offline))
 
 
 def _bare(pin: str) -> Metadata | None:
@@ -137,9 +176,10 @@ def _ask(
     target: PipTarget,
     folder: Path,
     shape: str,
-    options: Sequence[str],
+    options: Sequence[str] = (),
     *,
     overrides: Sequence[str] = (),
+    constraints: Sequence[str] = (),
     stated: str = "",
     offline: bool,
 ) -> str:
@@ -148,23 +188,21 @@ def _ask(
             scratch = Path(temporary).resolve()
             # uv tells its formats apart by the name of the file.
             output = scratch / ("pylock.toml" if shape == "pylock.toml" else "answer.txt")
-            pins, forced = scratch / "pins.txt", scratch / "overrides.txt"
-            pins.write_text("".join(f"{pin}\n" for pin in question.pins), encoding="utf-8")
-            lines = [*question.pins, *overrides]
-            forced.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            listed = {"pins": question.pins, "overrides": overrides, "constraints": constraints}
+            for name, lines in listed.items():
+                (scratch / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             configuration = scratch / "uv.toml"
             configuration.write_text(stated, encoding="utf-8")
             arguments = [f"--output-file={output}", f"--python-version={target.python}"]
             arguments.append(f"--python-platform={target.platform.machine}-{target.manylinux}")
-            arguments += [f"--override={forced}", *options, "--", str(pins)]
-            shown_as = {str(pins): "the imported packages", str(forced): "the imported packages"}
+            arguments += [f"--override={scratch}/overrides.txt", f"--constraints={scratch}/constraints.txt"]
             uv.compile_pylock(
-                arguments,
+                [*arguments, *options, "--", f"{scratch}/pins.txt"],
                 python=guard.make(scratch / "guard"),
                 folder=folder,
                 indexes=question.where,
                 offline=offline,
-                shown_as=shown_as,
+                shown_as={f"{scratch}/{name}.txt": "the imported packages" for name in listed},
                 configuration=configuration if stated else None,
                 annotated=shape != "pylock.toml",
             )
