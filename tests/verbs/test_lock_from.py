@@ -213,3 +213,27 @@ def test_what_has_no_wheel_is_built_and_its_folder_is_watched(
     assert work.run("lock").stdout == "locked\n"
     assert work.run("lock", "--check").stdout == "current\n"
     assert work.run("build").code == 0
+
+
+def test_the_packages_of_an_image_are_taken_and_stay(work: Work) -> None:
+    """The image is one that envfreeze built, and its packages give the lock that it was built from."""
+    assert work.run("lock").code == 0
+    assert work.run("build", "--archive", "../image.tar").code == 0
+    before = pins(work)
+    for name in ("requirements.txt", "envfreeze.lock"):
+        (work.root / name).unlink()
+    ended = work.run("lock", "--from-env-at", "../image.tar")
+    assert ended.code == 0, ended.stderr
+    assert pins(work) == before
+    (target,) = lock_files.read(work.root).targets
+    assert [wheel.name for wheel in target.wheels if wheel.requested] == ["alpha", "gamma"]
+    assert "in the environment /opt/venv of the image ../image.tar: 3 Python packages" in ended.stderr
+    assert work.run("lock").stdout == "unchanged\n"
+    assert work.run("why", "beta").code == 0
+    ended = work.run("lock", "--from-env-at", "../image.tar", "--from-env-prefix", "/opt/other")
+    assert ended.code == 2
+    assert "--from-env-prefix /opt/venv" in ended.stderr
+    work.replace("envfreeze.toml", "[image]", '[image]\nplatform = "linux/arm64"')
+    ended = work.run("lock", "--from-env-at", "../image.tar")
+    assert ended.code == 2
+    assert "no image for linux/arm64; it is for linux/amd64" in ended.stderr

@@ -26,6 +26,8 @@ from envfreeze.locking.imports.model import ImportedConda, ImportedFile, Importe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envfreeze.oci.image import Image
+
 KIND = "environment"
 
 _SITE = re.compile(r"python3\.\d+")
@@ -73,6 +75,25 @@ def read(prefix: Path) -> ImportedLock:
         requires_python=_requires_python(prefix, places),
         requested=frozenset(_requested(places)) or None,
     )
+
+
+def read_image(image: Image, *, shown: str, prefix: str | None = None) -> ImportedLock:
+    """Read the packages of an image, wherever it is: those of the Python on its PATH, conda's and dpkg's.
+
+    Args:
+        image: the image; its layers are streamed, and nothing of it is run.
+        shown: what errors call it.
+        prefix: where the environment is in it; None: the first on its PATH that holds packages.
+
+    Raises:
+        UsageError: it holds no environment, or metadata in it cannot be read.
+        UntrustedError: it is damaged, or not what its digests say.
+        MachineError: there is no room for what is read of it.
+
+    """
+    from envfreeze.locking.imports import inside_image  # noqa: PLC0415 - not needed elsewhere
+
+    return inside_image.read(image, shown=shown, prefix=prefix)
 
 
 def _site_packages(prefix: Path) -> list[Path]:

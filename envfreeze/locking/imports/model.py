@@ -173,6 +173,22 @@ class ImportedConda:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedDeb:
+    """A Debian package of an image: told of, not taken, since the base has its own.
+
+    Attributes:
+        name: its name.
+        version: with epoch and revision.
+        requested: somebody asked for it: it is neither a dependency nor of the distribution's own set.
+
+    """
+
+    name: str
+    version: str
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Roots:
     """Where a lock that is a graph begins.
 
@@ -208,6 +224,7 @@ class ImportedLock:
         requires_python: PEP 440 specifier of the Pythons it is for.
         environments: markers of the environments it is for; one has to hold. Empty: any.
         omitted: dependencies that the lock leaves out on purpose (uv's overrides), normalised.
+        debs: the OS packages of an image; empty for all else.
 
     """
 
@@ -224,3 +241,4 @@ class ImportedLock:
     requires_python: str | None = None
     environments: tuple[str, ...] = ()
     omitted: frozenset[str] = frozenset()
+    debs: tuple[ImportedDeb, ...] = ()
