@@ -310,6 +310,7 @@ def test_two_platforms_are_locked_side_by_side(mixed: Any, channel: Any, conda_c
         ),
     )
     channel.index()
+    mixed.site.publish(architectures=("amd64", "arm64"))
     mixed.replace("envfreeze.toml", "[image]\n", '[image]\nplatform = ["linux/amd64", "linux/arm64"]\n')
     ended = mixed.run("lock")
     assert ended.code == 0, ended.stderr

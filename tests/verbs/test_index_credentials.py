@@ -87,7 +87,7 @@ def lock_and_build(work, **environment):
 
 
 def verify_and_check(work, **environment):
-    """Both ask again: `--check` for pages where an input has changed, `verify` for what the cache has lost."""
+    """Both ask again: `--check` for pages once an input has changed, `verify` for files without a cache."""
     digest = work.run("build", **environment).stdout.strip()
     work.replace("requirements.txt", "gamma", "gamma>=1")
     ended = work.run("lock", "--check", **environment)
