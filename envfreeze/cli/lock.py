@@ -14,7 +14,9 @@ from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begi
 from envfreeze.errors import UsageError
 
 if TYPE_CHECKING:
+    from envfreeze.cli.console import Console
     from envfreeze.locking.imports.model import ImportedLock
+    from envfreeze.project.model import Project
 
 
 def lock(
@@ -69,8 +71,18 @@ def lock(
         Path | None,
         typer.Option(
             "--from-env-at",
-            metavar="FOLDER",
-            help="Take the packages of this virtual or conda environment.",
+            metavar="PLACE",
+            help="Take the packages of this virtual or conda environment, or of an image: an OCI layout or "
+            "archive, or what `docker save` writes.",
+            show_default=False,
+        ),
+    ] = None,
+    from_env_prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--from-env-prefix",
+            metavar="PATH",
+            help="Where the environment is in the image; without it the first on the image's PATH.",
             show_default=False,
         ),
     ] = None,
@@ -137,7 +149,9 @@ def lock(
     from envfreeze.cli.locked import report  # noqa: PLC0415 - only where there is one
     from envfreeze.verbs.lock import lock as write  # noqa: PLC0415 - heavy
 
-    environment = _environment(from_env_at) if is_from_env else None
+    environment = (
+        _environment(from_env_at, from_env_prefix, project, session.console) if is_from_env else None
+    )
     outcome = write(
         project,
         environment=environment,
@@ -168,10 +182,26 @@ def _moment(text: str) -> datetime:
         ) from error
 
 
-def _environment(prefix: Path | None) -> ImportedLock:
-    from envfreeze.locking.imports import environment  # noqa: PLC0415 - heavy
+def _environment(place: Path | None, prefix: str | None, project: Project, console: Console) -> ImportedLock:
+    """Read an environment of this machine, or that of an image that lies on it."""
+    from envfreeze.locking.imports import environment, os_packages  # noqa: PLC0415 - heavy
+    from envfreeze.oci import saved  # noqa: PLC0415 - heavy
 
-    return environment.read((prefix or environment.active()).absolute())
+    if place is None or not saved.is_image(place):
+        if prefix is not None:
+            raise UsageError(
+                "--from-env-prefix goes with an image", hint="name the image: --from-env-at PLACE"
+            )
+        return environment.read((place or environment.active()).absolute())
+    if len(project.image.platforms) > 1:
+        raise UsageError(
+            "an image's packages are those of one platform, and the project is for several",
+            hint="set [image] platform to one of them",
+        )
+    image = saved.read(place, project.image.platforms[0])
+    found = environment.read_image(image, shown=f"the image {place}", prefix=prefix)
+    console.note(os_packages.summary(found))
+    return found
 
 
 def _source(root: Path, given: str | None) -> str | None:

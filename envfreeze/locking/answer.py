@@ -7,7 +7,7 @@ project says beyond versions is held against the answer here: hashes, and which 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +28,14 @@ from envfreeze.locking import (
     uv,
     via,
 )
+from envfreeze.locking import provided as provided_sides
 from envfreeze.locking.assigned import solve
-from envfreeze.locking.provided import write_constraints
 from envfreeze.locking.pylock_sources import place_of
 from envfreeze.locking.question import ASSIGNED, Question, pose
 from envfreeze.locking.sources.knowledge import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.locking.model import Wheel
@@ -111,11 +111,6 @@ def find(
         except ResolutionError as error:
             raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
         asked, further, pins = piptools.pinned_to(project, by_piptools.pinned), piptools.COMPLETING, ()
-    shown_as = {}
-    if provided:
-        stubs = scratch / "conda"
-        further = (*further, f"--constraints={write_constraints(provided, stubs)}")
-        shown_as = {f"{stubs.as_uri()}/": "conda:", str(stubs): "conda"}
     there = frozenset(one.name for one in provided)
     desk = _Desk(
         asked,
@@ -125,20 +120,16 @@ def find(
         offline,
         newest,
         further,
-        shown_as,
+        {},
         there,
         guard.make(scratch / "guard") if cache is None else guard.kept(cache),
         Known(scratch, builder),
         meanwhile,
     )
-    document, assigned = solve(
-        tuple(one for one in asked.pip.assignments if one.packages not in there),
-        requirements.requested(asked, environment) - there,
-        environment,
-        desk.ask,
-        desk.unneeded,
-    )
-    for sentence in desk.warned:
+    assignments = tuple(one for one in asked.pip.assignments if one.packages not in there)
+    wanted = requirements.requested(asked, environment) - there
+    desk, document, assigned = _around(desk, provided, partial(solve, assignments, wanted, environment))
+    for sentence in desk.said(provided):
         progress.warn(sentence)
     document = required_hashes.hold(document, requirements.hashed(project), environment)
     several = indexes.of_project(asked).are_several
@@ -155,6 +146,33 @@ def find(
     if several:
         document = _with_indexes(document, origins.parse(written))
     return Answer(document, via.dependencies(written) if by_piptools is None else by_piptools.needs)
+
+
+def _around(
+    desk: _Desk,
+    provided: Sequence[Provided],
+    solved: Callable[..., tuple[Mapping[str, Any], Mapping[str, str]]],
+) -> tuple[_Desk, Mapping[str, Any], Mapping[str, str]]:
+    """Resolve around what is there already, until the extras that are asked for of it are known."""
+    while True:
+        beside = desk.beside(provided) if provided else desk
+        document, assigned = solved(beside.ask, beside.unneeded)
+        lacking = provided_sides.lacking(beside.warned, provided).values()
+        unknown = {one.name: one for one, _ in lacking if one.name not in desk.extras}
+        if not unknown:
+            return beside, document, assigned
+        # Only now is it known whose extras count; most packages need not be read for theirs.
+        found = {name: provided_sides.extras_of(one) for name, one in unknown.items()}
+        desk = replace(desk, extras={**desk.extras, **found})
+
+
+def _without_extra(one: Provided, extra: str, *, known: bool) -> str:
+    if known:
+        return f"{one.name}[{extra}]: conda's {one.package} has no such extra"
+    return (
+        f"{one.name}[{extra}]: what it needs beside {one.name} is not known, since conda's {one.package} "
+        "does not say it; name it among pip's requirements"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +193,7 @@ class _Desk:
         known: what was learnt of packages by building them.
         meanwhile: called while uv runs.
         warned: what uv warned of, as keys, in order.
+        extras: by name of what is there already, lines of METADATA that state its extras.
 
     """
 
@@ -191,6 +210,24 @@ class _Desk:
     known: Known
     meanwhile: Callable[[], None] | None
     warned: dict[str, None] = field(default_factory=dict)
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+    def beside(self, provided: Sequence[Provided]) -> _Desk:
+        """Give a desk that knows what is there already."""
+        stubs = self.scratch / f"conda-{len(self.extras)}"
+        option = f"--constraints={provided_sides.write_constraints(provided, stubs, self.extras)}"
+        shown_as = {f"{stubs.as_uri()}/": "conda:", str(stubs): "conda"}
+        return replace(self, further=(*self.further, option), shown_as=shown_as, warned={})
+
+    def said(self, provided: Sequence[Provided]) -> Iterator[str]:
+        """What uv warned of; what it says of a stub is told of the package that the stub stands for."""
+        lacking = provided_sides.lacking(self.warned, provided)
+        for sentence in self.warned:
+            if sentence in lacking:
+                one, extra = lacking[sentence]
+                yield _without_extra(one, extra, known=bool(self.extras.get(one.name)))
+            else:
+                yield sentence
 
     def ask(self, assigned: Mapping[str, str]) -> Mapping[str, Any]:
         """Ask for an answer where the named packages come from the named indexes."""

@@ -5,7 +5,7 @@ Nothing here looks at the host, a clock or the network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ class CondaPackage:
         noarch: `python` or `generic`; None for a package of one platform.
         requested: the project asks for it by name.
         allowed_scripts: it may have link scripts; they are installed as files and never run.
+        purls: what the channel says that it is elsewhere (`pkg:pypi/torch`). Not part of the lock.
 
     """
 
@@ -280,6 +281,7 @@ class CondaPackage:
     noarch: str | None = None
     requested: bool = False
     allowed_scripts: bool = False
+    purls: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,11 +131,9 @@ def resolve(
             scratch = Path(temporary).resolve()
             builder = None
             if cache is not None and project.pip.resolver == "uv":
-                tools = partial(_tools, project, offline=offline, exclude_newer=newest)
-                authenticate = partial(indexes.authenticate, project=project)
-                workshop = Workshop(cache, progress, offline, authenticate)
-                minor = ".".join(target.python.split(".")[:2])
-                builder = Builder(project, workshop, minor, tools, kept)
+                builder = builder_of(
+                    project, target, kept, cache=cache, offline=offline, newest=newest, progress=progress
+                )
             with _both_sides(provided):
                 found = answer.find(
                     project,
@@ -169,6 +167,34 @@ def resolve(
         )
         for wheel in wheels
     )
+
+
+def builder_of(
+    project: Project,
+    target: PipTarget,
+    pins: Sequence[Wheel],
+    *,
+    cache: Cache,
+    offline: bool,
+    newest: str | None,
+    progress: Progress,
+) -> Builder:
+    """Make the builder of a target's packages without a wheel.
+
+    Args:
+        project: says what may be built, and has the indexes of build requirements.
+        target: whose Python builds.
+        pins: wheels that were built before.
+        cache: where to build.
+        offline: fetch nothing.
+        newest: no build requirement uploaded after this moment (ISO 8601).
+        progress: told what is built.
+
+    """
+    tools = partial(_tools, project, offline=offline, exclude_newer=newest)
+    authenticate = partial(indexes.authenticate, project=project)
+    workshop = Workshop(cache, progress, offline, authenticate)
+    return Builder(project, workshop, ".".join(target.python.split(".")[:2]), tools, pins)
 
 
 def cutoff(project: Project) -> str | None:

@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UsageError
-from envfreeze.locking import indexes, requirements, via
+from envfreeze.locking import indexes, requirements, unparsed, via
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -277,8 +277,10 @@ def _run(
         raise MachineError(f"{command[0]} cannot be run: {error.strerror}") from error
 
 
-def _error(said: str) -> ResolutionError | NetworkError:
+def _error(said: str) -> ResolutionError | NetworkError | UsageError:
     """Tell what pip says; pip-tools shows it below a traceback of its own."""
+    if wrong := unparsed.of_pip(indexes.redact(said)):
+        return wrong
     before, _, traceback = indexes.redact(said).partition("Traceback (most recent call last):")
     thrown = [line for line in traceback.splitlines() if line and not line.startswith(" ")]
     lines = [line.strip() for line in before.splitlines() if line.strip()]

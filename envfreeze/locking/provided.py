@@ -8,17 +8,23 @@ version that depends on nothing, and is taken out of the answer again.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _DAY = (1980, 1, 2, 0, 0, 0)
+_NO_EXTRA = re.compile(
+    r"The package `(?P<name>[A-Za-z0-9._-]+).*` does not have an extra named `(?P<extra>[^`]+)`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Provided:
         version: normalised (PEP 440).
         package: what provides it, `pytorch 2.6.0`.
         because: why that is there, `asked for by environment.yml`.
+        metadata: reads its METADATA, for its extras; gives None, or is None: there is none to be read.
 
     """
 
@@ -37,31 +44,53 @@ class Provided:
     version: str
     package: str
     because: str
+    metadata: Callable[[], bytes | None] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} comes from conda's {self.package} ({self.because})"
 
 
-def write_constraints(provided: Iterable[Provided], folder: Path) -> Path:
+def write_constraints(
+    provided: Iterable[Provided], folder: Path, extras: Mapping[str, str] | None = None
+) -> Path:
     """Write a stub wheel for each, and the constraints file that names them.
 
     Args:
         provided: the distributions.
         folder: where to; it must not exist.
+        extras: by name, lines of METADATA that state the extras (`extras_of`).
 
     Returns:
         The constraints file.
 
     """
+    stubs = write_stubs(provided, folder, extras)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in stubs.values()), encoding="utf-8")
+    return constraints
+
+
+def write_stubs(
+    provided: Iterable[Provided], folder: Path, extras: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Write a stub wheel for each distribution.
+
+    Args:
+        provided: the distributions.
+        folder: where to; it must not exist.
+        extras: as in `write_constraints`.
+
+    Returns:
+        By name the requirement that names the wheel, `name @ URL`.
+
+    """
     folder.mkdir()
-    lines = []
+    stubs = {}
     for one in provided:
         wheel = folder / f"{one.name.replace('-', '_')}-{one.version}-py3-none-any.whl"
-        wheel.write_bytes(_stub(one))
-        lines.append(f"{one.name} @ {wheel.as_uri()}\n")
-    constraints = folder / "constraints.txt"
-    constraints.write_text("".join(lines), encoding="utf-8")
-    return constraints
+        wheel.write_bytes(_stub(one, (extras or {}).get(one.name, "")))
+        stubs[one.name] = f"{one.name} @ {wheel.as_uri()}"
+    return stubs
 
 
 def explain(said: Sequence[str], provided: Iterable[Provided]) -> tuple[str, ...]:
@@ -76,10 +105,54 @@ def canonical_words(text: str) -> frozenset[str]:
     return frozenset(canonicalize_name(word.strip("-_.")) for word in words)
 
 
-def _stub(one: Provided) -> bytes:
+def lacking(said: Iterable[str], provided: Iterable[Provided]) -> dict[str, tuple[Provided, str]]:
+    """Find the extras that were asked for of stubs in vain.
+
+    Args:
+        said: what uv warned of.
+        provided: the distributions.
+
+    Returns:
+        By the sentence that tells it, the distribution and the extra.
+
+    """
+    known = {one.name: one for one in provided}
+    found = {}
+    for sentence in said:
+        match = _NO_EXTRA.match(sentence)
+        if match is not None and (one := known.get(canonicalize_name(match["name"]))) is not None:
+            found[sentence] = one, match["extra"]
+    return found
+
+
+def extras_of(one: Provided) -> str:
+    """Give the lines of a distribution's METADATA that state its extras and what they need; "": none known.
+
+    What it needs without an extra is left out: that is the business of whoever provides it.
+
+    Raises:
+        EnvfreezeError: the package that holds it cannot be read.
+
+    """
+    content = None if one.metadata is None else one.metadata()
+    if content is None:
+        return ""
+    raw, _ = parse_email(content)
+    lines = [f"Provides-Extra: {extra}" for extra in raw.get("provides_extra", ())]
+    for text in raw.get("requires_dist", ()):
+        try:
+            marker = Requirement(text).marker
+        except InvalidRequirement:
+            continue
+        if marker is not None and "extra" in str(marker):
+            lines.append(f"Requires-Dist: {text}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _stub(one: Provided, extras: str) -> bytes:
     info = f"{one.name.replace('-', '_')}-{one.version}.dist-info"
     files = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n{extras}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
     }

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError
-from envfreeze.locking import guard
+from envfreeze.locking import guard, unparsed
 from envfreeze.locking.indexes import Indexes, redact
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def compile_pylock(
         What uv warns of (yanked files, files without a date), one sentence each.
 
     Raises:
+        UsageError: a requirement cannot be read.
         BuildWantedError: uv would have to build a package to learn what it depends on.
         ResolutionError: uv found no answer; its explanation is in the message.
         UntrustedError: a source that it had to look into is damaged.
@@ -119,6 +120,8 @@ def compile_pylock(
         command.append("--offline")
     status, said = _run([*command, *arguments], folder, _environment(indexes, secrets or {}), meanwhile)
     if status != 0:
+        if wrong := unparsed.of_uv(_of_error(_clean(said)), folder, shown_as):
+            raise wrong
         for path, name in shown_as.items():
             said = said.replace(path, name)
         raise _error(status, _clean(said), keyring=indexes.keyring)

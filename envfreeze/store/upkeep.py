@@ -39,6 +39,7 @@ class CacheInfo:
         fact_bytes: their size.
         partial: how many unfinished downloads.
         partial_bytes: their size.
+        repodata_bytes: what conda channels said of their packages.
         temporary_bytes: what open caches, and dead ones not swept yet, are writing.
         free_bytes: what is free on the file system.
 
@@ -51,6 +52,7 @@ class CacheInfo:
     fact_bytes: int
     partial: int
     partial_bytes: int
+    repodata_bytes: int
     temporary_bytes: int
     free_bytes: int
 
@@ -112,6 +114,7 @@ def info(layout: Layout) -> CacheInfo:
         fact_bytes=sum(known),
         partial=len(partial),
         partial_bytes=sum(item.status.st_size for item in partial),
+        repodata_bytes=sum(item.status.st_size for item in _files(layout.repodata)),
         temporary_bytes=sum(item.status.st_size for item in _files(layout.tmp)),
         free_bytes=shutil.disk_usage(layout.root).free,
     )

@@ -55,7 +55,7 @@ def check(
     except files.EditedError as error:
         return (error.message,)
     project = cutoffs.fixed(project, locked.exclude_newer)
-    causes = [] if locked.inputs == digests(project) else list(_drift(project, locked, wish))
+    causes = [] if locked.inputs == digests(project, locked) else list(_drift(project, locked, wish))
     if seal:
         from envfreeze.engines import native  # noqa: PLC0415 - only where asked
 

@@ -110,7 +110,7 @@ def lock(
     )
     before = _last(project.root, progress)
     _check_source(project, before, upgrade_packages, progress)
-    inputs = digests(project)
+    inputs = digests(project, before)
     moving = upgrade or bool(upgrade_packages) or exclude_newer is not None
     untouched = before is not None and before.inputs == inputs and not moving and environment is None
     for warning in () if untouched else project.warnings:

@@ -12,20 +12,38 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
+from envfreeze.project import folders
 from envfreeze.verbs import targets as sides
 from envfreeze.verbs.wish import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from envfreeze.locking.model import Target
     from envfreeze.project.model import Project
     from envfreeze.verbs.wish import Wish
 
 
-def digests(project: Project) -> dict[str, Digest]:
-    """Give the digest of each file that says what the project wants."""
-    return {name: Digest.of(content) for name, content in project.inputs.items()}
+def digests(project: Project, last: Lock | None = None) -> dict[str, Digest]:
+    """Give the digest of each file that says what the project wants.
+
+    Of a lock that was taken from another tool's these are also the folders that wheels were built from: only
+    that lock names them.
+    """
+    found = {name: Digest.of(content) for name, content in project.inputs.items()}
+    if project.pip.lock is not None and last is not None:
+        found |= _folders(project, last.targets)
+    return found
+
+
+def _folders(project: Project, targets: Iterable[Target]) -> dict[str, Digest]:
+    sources = (wheel.source for target in targets for wheel in target.wheels)
+    paths = {source.url for source in sources if source is not None and source.kind == "directory"}
+    return {
+        f"<folder {path}>": Digest.of(folders.listing(project.root / path))
+        for path in sorted(paths)
+        if (project.root / path).is_dir()
+    }
 
 
 def resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wish: Wish) -> Lock:
@@ -38,6 +56,8 @@ def resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wi
         sides.resolved(project, platform, last.get(platform), wish) for platform in project.image.platforms
     ]
     _check_upgraded(wish.upgrade_packages, targets)
+    if project.pip.lock is not None:
+        inputs = digests(project) | _folders(project, targets)
     made = Lock(
         schema=SCHEMA,
         writer=WRITER,

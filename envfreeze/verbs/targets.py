@@ -112,7 +112,7 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
 
 def imported(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
     """Take the packages of another tool's lock file, or of an environment."""
-    from envfreeze.locking.imports import take  # noqa: PLC0415 - only where there is one
+    from envfreeze.locking.imports import os_packages, take  # noqa: PLC0415 - only where there is one
     from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
 
     imported = wish.environment if project.pip.lock == ENVIRONMENT else take.read(project)
@@ -126,6 +126,8 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
     else:
         pip_target = PipTarget(platform=platform, python=os.python or "3", glibc=os.glibc)
         means = take.Means(wish.cache, wish.offline, wish.progress)
+        for sentence in os_packages.missing(imported, base):
+            wish.progress.warn(sentence)
         made = take.take(project, imported, pip_target, means, last)
     target = Target(
         platform=platform,

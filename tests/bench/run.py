@@ -376,6 +376,14 @@ def bench_lock() -> None:
     show("  ratio to uv, median of the pairs", ratio, "x", "promised: at most 1.3")
     again = [timed(ENVFREEZE, "lock", "--quiet", "--offline", env=env, cwd=project) for _ in range(RUNS)]
     show("unchanged relock, offline, median", statistics.median(again), "s", "promised: under 1")
+    for question in (("tree",), ("why", target.wheels[-1].name)):
+        asked = [timed(ENVFREEZE, *question, env=env, cwd=project) for _ in range(RUNS)]
+        show(
+            f"envfreeze {question[0]} on that lock, median",
+            statistics.median(asked),
+            "s",
+            "promised: under 0.5",
+        )
 
 
 if __name__ == "__main__":

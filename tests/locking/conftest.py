@@ -21,13 +21,45 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from envfreeze.oci.platform import Platform
+from envfreeze.progress import SILENT
 from envfreeze.project.model import EntropySettings, ImageSettings, PipSettings, Project, RecordSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from envfreeze.progress import Task
+
 _OLDEST = (1980, 1, 2, 0, 0, 0)
+
+
+class Heard:
+    """A progress that remembers what it was told.
+
+    Attributes:
+        notes: what it was told of.
+        warnings: what it was warned of.
+
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def task(self, description: str, total: int | None = None) -> Task:
+        return SILENT.task(description, total)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """Hear what is said while a test runs."""
+    return Heard()
 
 
 class MakeWheel(Protocol):

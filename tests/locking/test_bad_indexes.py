@@ -23,22 +23,6 @@ SIMPLE = "application/vnd.pypi.simple.v1+json"
 SIGN_IN = b"<!DOCTYPE html><html><body><h1>Sign in</h1><form></form></body></html>"
 
 
-class Told:
-    """A progress that remembers what it warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def task(self, description, total=None):
-        raise AssertionError((description, total))
-
-    def note(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 @pytest.fixture(autouse=True)
 def impatient(make_project, monkeypatch):  # noqa: ARG001 - which clears the variables first
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
@@ -124,26 +108,24 @@ class TestYanked:
         (wheel,) = pip.resolve(make_project("a", index_url=yanked.url), AMD64)
         assert wheel.version == "1.0"
 
-    def test_pinned_ones_are_kept_and_warned_of(self, yanked, make_project):
-        told = Told()
-        (wheel,) = pip.resolve(make_project("a==2.0", index_url=yanked.url), AMD64, progress=told)
+    def test_pinned_ones_are_kept_and_warned_of(self, yanked, make_project, heard):
+        (wheel,) = pip.resolve(make_project("a==2.0", index_url=yanked.url), AMD64, progress=heard)
         assert wheel.version == "2.0"
-        assert told.warnings == [
+        assert heard.warnings == [
             (
                 'a==2.0 is yanked (reason: "broken on CUDA 13"); it is locked all the same, since the '
                 "project or the lock pins it"
             )
         ]
 
-    def test_locked_ones_are_kept_and_warned_of(self, index, make_wheel, make_project):
+    def test_locked_ones_are_kept_and_warned_of(self, index, make_wheel, make_project, heard):
         wheel = make_wheel("a", "2.0")
         index.add(make_wheel("a", "1.0"), wheel)
         project = make_project("a", index_url=index.url)
         pins = pip.resolve(project, AMD64)
         index.add(wheel, yanked="broken")
-        told = Told()
-        assert pip.resolve(project, AMD64, pins=pins, progress=told) == pins
-        assert "a==2.0 is yanked" in told.warnings[0]
+        assert pip.resolve(project, AMD64, pins=pins, progress=heard) == pins
+        assert "a==2.0 is yanked" in heard.warnings[0]
 
 
 class TestWithoutDates:

@@ -20,22 +20,6 @@ AMD64 = PipTarget(Platform("linux", "amd64"), "3.13.5", "2.41")
 ARM64 = PipTarget(Platform("linux", "arm64"), "3.13.5", "2.41")
 
 
-class Told:
-    """A progress that remembers what it warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def task(self, description, total=None):
-        raise AssertionError((description, total))
-
-    def note(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def versions(wheels) -> dict[str, str]:
     return {wheel.name: wheel.version for wheel in wheels}
 
@@ -56,16 +40,17 @@ def cuda(index: Index, other_index: Index, make_wheel: MakeWheel) -> dict[str, o
     }
 
 
-def test_only_the_assigned_package_comes_from_an_explicit_index(cuda, index, other_index, make_project):
-    told = Told()
-    wheels = pip.resolve(make_project("torch", **cuda), AMD64, progress=told)
+def test_only_the_assigned_package_comes_from_an_explicit_index(
+    cuda, index, other_index, make_project, heard
+):
+    wheels = pip.resolve(make_project("torch", **cuda), AMD64, progress=heard)
     assert versions(wheels) == {"torch": "2.9+cu128", "numpy": "2.3", "nvidia-cublas": "1"}
     assert {wheel.name: wheel.index for wheel in wheels} == {
         "torch": other_index.url,
         "numpy": index.url,
         "nvidia-cublas": index.url,
     }
-    assert told.warnings == []
+    assert heard.warnings == []
 
 
 def test_it_comes_from_there_also_where_only_another_package_needs_it(cuda, make_project):
@@ -119,12 +104,13 @@ def test_a_package_that_another_platform_asks_for_is_not_dragged_in(cuda, make_p
     assert versions(pip.resolve(project, ARM64))["torch"] == "2.9+cu128"
 
 
-def test_named_indexes_are_asked_in_their_order_and_the_choice_is_said_aloud(cuda, other_index, make_project):
-    told = Told()
+def test_named_indexes_are_asked_in_their_order_and_the_choice_is_said_aloud(
+    cuda, other_index, make_project, heard
+):
     cuda |= {"indexes": (PipIndex("cu128", other_index.url),), "assignments": ()}
-    wheels = pip.resolve(make_project("torch", **cuda), AMD64, progress=told)
+    wheels = pip.resolve(make_project("torch", **cuda), AMD64, progress=heard)
     assert versions(wheels) == {"torch": "2.9+cu128", "numpy": "1.0", "nvidia-cublas": "1+cu128"}
-    (warning,) = told.warnings
+    (warning,) = heard.warnings
     assert warning.startswith(
         f"numpy, nvidia-cublas, torch: on several indexes, taken from {other_index.url}, the first"
     )

@@ -13,7 +13,7 @@ from envfreeze.locking.provided import Provided
 from envfreeze.oci.platform import Platform
 
 if TYPE_CHECKING:
-    from conftest import Index, MakeProject, MakeWheel
+    from conftest import Heard, Index, MakeProject, MakeWheel
 
 TARGET = PipTarget(Platform("linux", "amd64"), "3.13.5", "2.41")
 
@@ -103,3 +103,69 @@ def test_local_versions_are_conda_packages_too(
     index.add(make_wheel("a", requires=["torch==2.6.0"]))
     project = make_project("a", index_url=index.url)
     assert locked(pip.resolve(project, TARGET, provided=[conda("torch", "2.6.0+cu124")])) == {"a": "1.0"}
+
+
+METADATA = b"""\
+Metadata-Version: 2.1
+Name: service
+Version: 3.0
+Requires-Dist: heavy
+Requires-Dist: speed>=1; extra == "fast"
+Requires-Dist: never; extra == "fast" and sys_platform == "win32"
+Requires-Dist: service[fast]; extra == "all"
+Provides-Extra: fast
+Provides-Extra: all
+"""
+
+
+def with_metadata(content: bytes | None) -> Provided:
+    return Provided("service", "3.0", "service 3.0", "asked for by environment.yml", lambda: content)
+
+
+@pytest.mark.parametrize("extra", ["fast", "all"])
+@pytest.mark.parametrize("asked", ["service[{}]", "app-{}"])
+def test_an_extra_of_what_conda_has_brings_what_it_needs_besides(
+    extra: str,
+    asked: str,
+    index: Index,
+    make_wheel: MakeWheel,
+    make_project: MakeProject,
+    heard: Heard,
+) -> None:
+    index.add(
+        make_wheel("speed", "1.5"),
+        make_wheel("heavy"),
+        make_wheel("app-fast", requires=["service[fast]"]),
+        make_wheel("app-all", requires=["service[all]"]),
+    )
+    project = make_project(asked.format(extra), index_url=index.url)
+    wheels = pip.resolve(project, TARGET, provided=[with_metadata(METADATA)], progress=heard)
+    assert set(locked(wheels)) == {"speed"} | ({f"app-{extra}"} if asked.startswith("app") else set())
+    assert heard.warnings == []
+
+
+def test_an_extra_that_conda_s_package_does_not_have_is_said(
+    make_project: MakeProject, index: Index, heard: Heard
+) -> None:
+    project = make_project("service[quick]", index_url=index.url)
+    assert pip.resolve(project, TARGET, provided=[with_metadata(METADATA)], progress=heard) == ()
+    assert heard.warnings == ["service[quick]: conda's service 3.0 has no such extra"]
+
+
+def test_an_extra_of_a_package_without_metadata_is_said(
+    make_project: MakeProject, index: Index, heard: Heard
+) -> None:
+    project = make_project("service[fast]", index_url=index.url)
+    assert pip.resolve(project, TARGET, provided=[with_metadata(None)], progress=heard) == ()
+    (warning,) = heard.warnings
+    assert warning.startswith("service[fast]: what it needs beside service is not known")
+
+
+def test_what_is_there_is_read_for_its_extras_only_where_one_is_asked_for(
+    make_project: MakeProject, index: Index
+) -> None:
+    def never() -> bytes:
+        raise AssertionError
+
+    one = Provided("service", "3.0", "service 3.0", "asked for by environment.yml", never)
+    assert pip.resolve(make_project("service>=2", index_url=index.url), TARGET, provided=[one]) == ()

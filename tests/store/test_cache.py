@@ -385,7 +385,10 @@ def test_info_counts_what_is_there(cache):
     cache.remember("rule", "key", {})
     (cache.root / "partial" / Digest.of(b"x").hex).write_bytes(b"123")
     (cache.root / "partial" / f"{Digest.of(b'x').hex}.json").write_bytes(b"{}")
+    (cache.layout.repodata / "a").mkdir(parents=True)
+    (cache.layout.repodata / "a" / "index.json").write_bytes(b"12345")
     info = cache.info()
+    assert info.repodata_bytes == 5
     assert (info.root, info.blobs, info.blob_bytes) == (cache.root, 2, 11)
     assert (info.facts, info.partial, info.temporary_bytes) == (1, 1, 0)
     assert info.partial_bytes == 3

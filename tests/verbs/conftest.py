@@ -339,16 +339,22 @@ class Site:
         until: datetime | None = None,
         key: pysequoia.Tsk | None = None,
         signed: bool = True,
+        architectures: Sequence[str] = ("amd64",),
     ) -> None:
-        """Write and sign the apt archive's index of what is in it."""
-        packed = lzma.compress("\n".join(self.stanzas.values()).encode())
-        digest = hashlib.sha256(packed).hexdigest()
-        self.files[f"/debian/dists/trixie/main/binary-amd64/by-hash/SHA256/{digest}"] = packed
+        """Write and sign the apt archive's index of what is in it, the same for all architectures."""
+        listed = ""
+        for architecture in architectures:
+            stanzas = "\n".join(self.stanzas.values())
+            packed = lzma.compress(stanzas.replace(": amd64", f": {architecture}").encode())
+            digest = hashlib.sha256(packed).hexdigest()
+            folder = f"main/binary-{architecture}"
+            self.files[f"/debian/dists/trixie/{folder}/by-hash/SHA256/{digest}"] = packed
+            listed += f" {digest} {len(packed)} {folder}/Packages.xz\n"
         date = date or datetime.now(UTC) - timedelta(days=1)
         release = "Origin: Tests\nSuite: stable\nCodename: trixie\nAcquire-By-Hash: yes\n"
         release += f"Architectures: amd64 arm64\nComponents: main\nDate: {_http_date(date)}\n"
         release += f"Valid-Until: {_http_date(until)}\n" if until else ""
-        release += f"SHA256:\n {digest} {len(packed)} main/binary-amd64/Packages.xz\n"
+        release += f"SHA256:\n{listed}"
         content = release.encode()
         if signed:
             signer = (key or self.key).signer()

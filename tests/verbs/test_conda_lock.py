@@ -286,3 +286,45 @@ def test_the_commands_of_the_how_to_page_work(mixed, channel):
     (target,) = lock_files.read(mixed.root).targets
     assert [wheel.name for wheel in target.wheels] == ["alpha"]
     assert [package.name for package in target.conda] == ["beta", "pip", "python", "zlib"]
+
+
+def test_two_platforms_are_locked_side_by_side(mixed: Any, channel: Any, conda_channel: ModuleType) -> None:
+    make = conda_channel.package
+    path = dist("beta", "1.0", folder=f"lib/python{MINOR}/site-packages")
+    channel.add(
+        make(
+            "python",
+            f"{MINOR}.4",
+            "h0_0_cpython",
+            subdir="linux-aarch64",
+            depends=["__glibc >=2.17,<3.0.a0", "zlib"],
+        ),
+        make("zlib", "1.3.1", "h1_0", subdir="linux-aarch64"),
+        make(
+            "beta",
+            "1.0",
+            "py312_0",
+            subdir="linux-aarch64",
+            depends=[f"python {MINOR}.*"],
+            paths={path: conda_channel.Item(b"x\n")},
+        ),
+    )
+    channel.index()
+    mixed.site.publish(architectures=("amd64", "arm64"))
+    mixed.replace("envfreeze.toml", "[image]\n", '[image]\nplatform = ["linux/amd64", "linux/arm64"]\n')
+    ended = mixed.run("lock")
+    assert ended.code == 0, ended.stderr
+    lock = lock_files.read(mixed.root)
+    assert [str(target.platform) for target in lock.targets] == ["linux/amd64", "linux/arm64"]
+    for target, subdir in zip(lock.targets, ("linux-64", "linux-aarch64"), strict=True):
+        assert {one.name: one.subdir for one in target.conda} == {
+            "beta": subdir,
+            "pip": "noarch",
+            "python": subdir,
+            "zlib": subdir,
+        }
+        assert [wheel.name for wheel in target.wheels] == ["alpha", "gamma"]
+    document = yaml.safe_load((mixed.root / "conda-lock.yml").read_text())
+    assert set(document["metadata"]["content_hash"]) == {"linux-64", "linux-aarch64"}
+    assert mixed.run("lock").stdout == "unchanged\n"
+    assert mixed.run("lock", "--check").stdout == "current\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -85,6 +86,22 @@ def lock_and_build(work, **environment):
     check_nothing_tells(work)
 
 
+def verify_and_check(work, **environment):
+    """Both ask again: `--check` for pages once an input has changed, `verify` for files without a cache."""
+    digest = work.run("build", **environment).stdout.strip()
+    work.replace("requirements.txt", "gamma", "gamma>=1")
+    ended = work.run("lock", "--check", **environment)
+    assert (ended.code, ended.stdout) == (0, "current\n"), ended.stderr
+    work.git("checkout", "--quiet", "--", "requirements.txt")
+    shutil.rmtree(work.cache)
+    work.site.asked.clear()
+    verified = work.run("verify", digest, **environment)
+    assert verified.code == 0, verified.stderr
+    assert any(path.startswith("/wheels/") for path in work.site.asked)
+    assert SECRET not in verified.stdout + verified.stderr + ended.stderr
+    check_nothing_tells(work)
+
+
 @pytest.mark.usefixtures("no_command_line_tells")
 def test_the_environment_names_user_and_password_of_an_index(private):
     lock_and_build(private, UV_INDEX_OWN_USERNAME="ada", UV_INDEX_OWN_PASSWORD=SECRET)
@@ -96,12 +113,14 @@ def test_the_keyring_is_asked_for_the_user_of_the_url(private, tmp_path):
     (tmp_path / "ring" / "testring.py").write_text(RING)
     private.replace("envfreeze.toml", 'url = "http://', 'url = "http://ada@')
     private.replace("envfreeze.toml", "[pip]\n", '[pip]\nkeyring-provider = "subprocess"\n')
-    lock_and_build(
-        private,
-        PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        PYTHONPATH=f"{tmp_path / 'ring'}:{os.environ.get('PYTHONPATH', '')}",
-        PYTHON_KEYRING_BACKEND="testring.Ring",
-    )
+    ring = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{tmp_path / 'ring'}:{os.environ.get('PYTHONPATH', '')}",
+        "PYTHON_KEYRING_BACKEND": "testring.Ring",
+    }
+    lock_and_build(private, **ring)
+    private.commit()
+    verify_and_check(private, **ring)
 
 
 @pytest.mark.usefixtures("no_command_line_tells")
@@ -110,6 +129,8 @@ def test_netrc_opens_an_index_too(private):
     netrc.write_text(f"machine 127.0.0.1 login ada password {SECRET}\n")
     netrc.chmod(0o600)
     lock_and_build(private)
+    private.commit()
+    verify_and_check(private)
 
 
 @pytest.mark.usefixtures("no_command_line_tells")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from uv import find_uv_bin
@@ -179,3 +179,61 @@ def test_a_package_of_a_taken_lock_is_upgraded_where_it_was_locked(with_uv_lock:
     ended = work.run("lock", "--upgrade-package", "alpha")
     assert ended.code == 2
     assert "alpha comes from uv.lock" in ended.stderr
+
+
+def test_what_has_no_wheel_is_built_and_its_folder_is_watched(
+    work: Work, source_of: Any, sdist_of: Any, tools: SimpleNamespace
+) -> None:
+    (work.root / "requirements.txt").unlink()
+    packed = sdist_of(source_of("delta", requires=["beta"], build=["tool"], body="import tool"), "delta")
+    work.site.files["/wheels/delta-1.0.tar.gz"] = packed.read_bytes()
+    work.site.add_wheel("tool", tools.wheel_of("tool"))
+    (work.root / "inner").mkdir()
+    for name, text in source_of("inner", static=True).items():
+        work.write(f"inner/{name}", text)
+    work.write(
+        "pyproject.toml",
+        '[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.11"\n'
+        'dependencies = ["delta", "inner"]\n[tool.uv.sources]\ninner = { path = "inner" }\n',
+    )
+    uv(work, "lock")
+    refused = work.run("lock", "--from", "uv.lock")
+    assert refused.code == 3
+    assert 'allow-sdist = ["delta"]' in refused.stderr
+    work.write("envfreeze.toml", (work.root / "envfreeze.toml").read_text() + 'allow-sdist = ["delta"]\n')
+    ended = work.run("lock", "--from", "uv.lock")
+    assert ended.code == 0, ended.stderr
+    assert sorted(pins(work)) == ["beta", "delta", "inner"]
+    assert work.run("why", "beta").stdout.splitlines()[-1].strip().endswith("delta 1.0 -> beta 1.0")
+    assert work.run("lock", "--offline").stdout == "unchanged\n"
+    assert work.run("lock", "--check").stdout == "current\n"
+    work.write("inner/more.py", "x = 1\n")
+    ended = work.run("lock", "--check")
+    assert (ended.code, ended.stdout) == (1, "drift\n"), ended.stderr
+    assert work.run("lock").stdout == "locked\n"
+    assert work.run("lock", "--check").stdout == "current\n"
+    assert work.run("build").code == 0
+
+
+def test_the_packages_of_an_image_are_taken_and_stay(work: Work) -> None:
+    """The image is one that envfreeze built, and its packages give the lock that it was built from."""
+    assert work.run("lock").code == 0
+    assert work.run("build", "--archive", "../image.tar").code == 0
+    before = pins(work)
+    for name in ("requirements.txt", "envfreeze.lock"):
+        (work.root / name).unlink()
+    ended = work.run("lock", "--from-env-at", "../image.tar")
+    assert ended.code == 0, ended.stderr
+    assert pins(work) == before
+    (target,) = lock_files.read(work.root).targets
+    assert [wheel.name for wheel in target.wheels if wheel.requested] == ["alpha", "gamma"]
+    assert "in the environment /opt/venv of the image ../image.tar: 3 Python packages" in ended.stderr
+    assert work.run("lock").stdout == "unchanged\n"
+    assert work.run("why", "beta").code == 0
+    ended = work.run("lock", "--from-env-at", "../image.tar", "--from-env-prefix", "/opt/other")
+    assert ended.code == 2
+    assert "--from-env-prefix /opt/venv" in ended.stderr
+    work.replace("envfreeze.toml", "[image]", '[image]\nplatform = "linux/arm64"')
+    ended = work.run("lock", "--from-env-at", "../image.tar")
+    assert ended.code == 2
+    assert "no image for linux/arm64; it is for linux/amd64" in ended.stderr

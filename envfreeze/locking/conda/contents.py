@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
 _RULE = "conda-contents-1"
+_LARGEST_METADATA = 1 << 22
 # https://docs.conda.io/projects/conda-build/en/latest/resources/link-scripts.html
 _SCRIPT = re.compile(r"(?:bin|python-scripts)/\.[^/]+-(?:post-link|pre-link|pre-unlink)\.sh")
 _SITE = r"(?:lib/python3\.\d+t?/)?site-packages/"
@@ -113,6 +114,44 @@ def look(
             },
         )
     return known
+
+
+def metadata(
+    package: CondaPackage,
+    name: str,
+    *,
+    cache: Cache,
+    offline: bool,
+    progress: Progress,
+    authenticate: Callable[[str], str] = str,
+) -> bytes | None:
+    """Read the METADATA of a Python distribution in a package; None: it holds none.
+
+    Raises:
+        NetworkError: the package cannot be had.
+        UntrustedError: it is not what its channel says, or is damaged.
+
+    """
+    from conda_package_streaming.package_streaming import (  # noqa: PLC0415 - heavy
+        stream_conda_component,
+    )
+
+    wanted = Download(package.filename, package.digest, package.size, (authenticate(package.url),))
+    path = fetch(cache, [wanted], progress=progress, offline=offline)[package.digest]
+    try:
+        with path.open("rb") as file:
+            for tar, member in stream_conda_component(package.filename, file):
+                match = _DIST_INFO.fullmatch(member.name) or _EGG_INFO.fullmatch(member.name)
+                if match is None or canonicalize_name(match["name"]) != name or not member.isfile():
+                    continue
+                extracted = tar.extractfile(member)
+                return None if extracted is None else extracted.read(_LARGEST_METADATA)
+    except Exception as error:  # whatever a damaged archive makes its readers raise
+        raise UntrustedError(
+            f"{package.filename} of {package.channel} cannot be read: {error}",
+            hint="tell who runs the channel",
+        ) from error
+    return None
 
 
 def check_scripts(

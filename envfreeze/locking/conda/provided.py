@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -13,11 +16,15 @@ from envfreeze.locking.conda.names import shipped
 from envfreeze.locking.provided import Provided
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from envfreeze.digest import Digest
     from envfreeze.locking.conda.contents import Contents
     from envfreeze.locking.model import CondaPackage
+
+
+# https://github.com/package-url/purl-spec, type `pypi`: `pkg:pypi/torch@2.6.0`.
+_PURL = re.compile(r"pkg:pypi/([^@?#/]+)")
 
 
 def provided(
@@ -25,17 +32,20 @@ def provided(
     contents: Mapping[Digest, Contents],
     name_map: Mapping[str, str],
     environment: str,
+    read: Callable[[CondaPackage, str], bytes | None] | None = None,
 ) -> tuple[Provided, ...]:
     """The distributions that lie in the packages.
 
     In this order of precedence: what the project's `name-map` says of a package, the metadata in its
-    site-packages, the shipped map, and for files without metadata the package's own name.
+    site-packages, the channel's `purls`, the shipped map, and for files without metadata the package's own
+    name.
 
     Args:
         packages: all of the target.
         contents: what lies in them.
         name_map: `[conda] name-map`.
         environment: the environment file's name, for explanations.
+        read: reads the METADATA of a distribution in a package.
 
     Returns:
         Sorted by name, each once.
@@ -50,7 +60,11 @@ def provided(
         for name, version in _of(package, contents[package.digest], name_map):
             why = asked_by.get(package.name, ())
             one = Provided(
-                name, version, f"{package.name} {package.version}", _because(package, why, environment)
+                name,
+                version,
+                f"{package.name} {package.version}",
+                _because(package, why, environment),
+                None if read is None else partial(read, package, name),
             )
             other = found.setdefault(name, one)
             if other.version != version:
@@ -68,7 +82,9 @@ def _of(package: CondaPackage, contents: Contents, name_map: Mapping[str, str]) 
     elif versions:
         names = [canonicalize_name(name) for name in versions]
     elif contents.python and package.name != "python":
-        names = [canonicalize_name(shipped().get(package.name, package.name))]
+        named = (match[1] for purl in package.purls if (match := _PURL.match(purl)))
+        names = [canonicalize_name(unquote(name)) for name in named]
+        names = names or [canonicalize_name(shipped().get(package.name, package.name))]
     else:
         return
     for name in names:

@@ -5,6 +5,7 @@ Nothing depends on the machine that asks: not its platform, kernel or driver, no
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Any, TypeVar
 
-    from rattler import Gateway, RepoDataRecord
+    from rattler import Gateway, PackageRecord, RepoDataRecord
 
     from envfreeze.locking.conda.channels import Location
     from envfreeze.oci.platform import Platform
@@ -297,7 +298,13 @@ def _package(record: RepoDataRecord, requested: set[str]) -> CondaPackage:
         constrains=tuple(record.constrains),
         noarch=noarch,
         requested=name in requested,
+        purls=purls_of(record),
     )
+
+
+def purls_of(record: PackageRecord) -> tuple[str, ...]:
+    """Give the package URLs of a record, which rattler hands out as JSON alone."""
+    return tuple(json.loads(record.to_json()).get("purls") or ())
 
 
 def _check_hashes(solution: Sequence[RepoDataRecord], packages: Sequence[CondaPackage]) -> None:

@@ -79,9 +79,15 @@ def side(
     _warn_of_files(packages, wish)
     # Without a Python of conda's, wheels go to the base's: what lies in conda's prefix does not reach it.
     has_python = any(package.name == "python" for package in packages)
-    there = (
-        provided(packages, looked, project.conda.name_map, project.conda.environment) if has_python else ()
+    read = partial(
+        contents.metadata,
+        cache=wish.cache,
+        offline=wish.offline,
+        progress=wish.progress,
+        authenticate=partial(channels.authenticate, project=project),
     )
+    settings = project.conda
+    there = provided(packages, looked, settings.name_map, settings.environment, read) if has_python else ()
     return Side(packages, there)
 
 

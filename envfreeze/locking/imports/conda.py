@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError
+from envfreeze.locking.conda.resolution import purls_of
 from envfreeze.locking.indexes import redact, without_credentials
 from envfreeze.locking.model import CondaPackage
 from envfreeze.progress import SILENT
@@ -48,6 +49,7 @@ class _Facts:
     sha256: str | None
     md5: str | None
     size: int | None
+    purls: tuple[str, ...] = ()
 
 
 def complete(
@@ -160,6 +162,7 @@ def _package(one: ImportedConda, facts: _Facts) -> CondaPackage:
         depends=facts.depends,
         constrains=facts.constrains,
         noarch=facts.noarch,
+        purls=facts.purls,
     )
 
 
@@ -215,6 +218,7 @@ def _of_record(record: RepoDataRecord) -> _Facts:
         sha256=None if record.sha256 is None else record.sha256.hex(),
         md5=None if record.md5 is None else record.md5.hex(),
         size=record.size,
+        purls=purls_of(record),
     )
 
 

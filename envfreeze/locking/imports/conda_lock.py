@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.explicit_conda import package_at
 from envfreeze.locking.imports.foreign import filename_of, load_yaml, normal_name, plain_url
-from envfreeze.locking.imports.model import ImportedConda, ImportedFile, ImportedLock, ImportedPackage
+from envfreeze.locking.imports.model import (
+    Dependency,
+    ImportedConda,
+    ImportedFile,
+    ImportedLock,
+    ImportedPackage,
+)
 from envfreeze.locking.indexes import redact
 
 if TYPE_CHECKING:
@@ -78,13 +85,15 @@ def _pip(one: LockedDependency, file: str) -> ImportedPackage:
         return UsageError(f"{file}: {one.name}: {what}")
 
     name = normal_name(one.name, blame)
-    if one.url.startswith(("git+", "hg+", "svn+", "bzr+")):
+    edges = tuple(Dependency(normal_name(key, blame)) for key in one.dependencies)
+    if one.url.startswith(trees.PREFIXES):
         return ImportedPackage(
             name=name,
             version=None,
             platform=one.platform,
             groups=(one.category,),
-            refused=f"comes from a version control system ({redact(one.url)})",
+            tree=trees.of_requirement(one.url),
+            dependencies=edges,
         )
     url = plain_url(one.url, blame)
     return ImportedPackage(
@@ -94,4 +103,5 @@ def _pip(one: LockedDependency, file: str) -> ImportedPackage:
         platform=one.platform,
         groups=(one.category,),
         direct=one.source is not None,
+        dependencies=edges,
     )

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from envfreeze.errors import MachineError, UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.explicit_conda import package_at
 from envfreeze.locking.imports.foreign import Foreign, filename_of, normal_version, plain_url
 from envfreeze.locking.imports.model import ImportedConda, ImportedFile, ImportedLock, ImportedPackage
-from envfreeze.locking.indexes import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from envfreeze.oci.image import Image
 
 KIND = "environment"
 
@@ -73,6 +75,25 @@ def read(prefix: Path) -> ImportedLock:
         requires_python=_requires_python(prefix, places),
         requested=frozenset(_requested(places)) or None,
     )
+
+
+def read_image(image: Image, *, shown: str, prefix: str | None = None) -> ImportedLock:
+    """Read the packages of an image, wherever it is: those of the Python on its PATH, conda's and dpkg's.
+
+    Args:
+        image: the image; its layers are streamed, and nothing of it is run.
+        shown: what errors call it.
+        prefix: where the environment is in it; None: the first on its PATH that holds packages.
+
+    Raises:
+        UsageError: it holds no environment, or metadata in it cannot be read.
+        UntrustedError: it is damaged, or not what its digests say.
+        MachineError: there is no room for what is read of it.
+
+    """
+    from envfreeze.locking.imports import inside_image  # noqa: PLC0415 - not needed elsewhere
+
+    return inside_image.read(image, shown=shown, prefix=prefix)
 
 
 def _site_packages(prefix: Path) -> list[Path]:
@@ -155,13 +176,17 @@ def _direct(name: str, version: str, written: str, where: str) -> ImportedPackag
     table = Foreign(f"{where}/direct_url.json: ", document if isinstance(document, dict) else {})
     url = table.string("url")
     if table.has("vcs_info"):
-        commit = table.inner("vcs_info").optional_string("commit_id") or ""
-        return ImportedPackage(
-            name, version, refused=f"comes from a version control system ({redact(url)}@{commit})"
-        )
+        vcs = table.inner("vcs_info")
+        subdirectory = table.optional_string("subdirectory") if table.has("subdirectory") else None
+        tree = trees.of_requirement(f"{vcs.string('vcs')}+{url}")
+        if vcs.string("vcs") == "git":
+            revision = vcs.optional_string("requested_revision") if vcs.has("requested_revision") else None
+            commit = vcs.optional_string("commit_id")
+            tree = trees.of_repository(url, commit, revision=revision, subdirectory=subdirectory)
+        return ImportedPackage(name, version, tree=tree)
     if table.has("dir_info"):
         kind = "an editable install" if table.inner("dir_info").flag("editable") else "a local install"
-        return ImportedPackage(name, version, refused=f"is {kind} of {redact(url)}")
+        return ImportedPackage(name, version, tree=trees.of_folder(url, f"is {kind}"))
     plain = plain_url(url, lambda what: table.wrong("url", what))
     archive = table.inner("archive_info")
     hashes = archive.inner("hashes")

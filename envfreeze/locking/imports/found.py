@@ -155,7 +155,7 @@ def _is_list(text: str) -> bool:
         if line and not line.startswith("#"):
             return (
                 re.match(
-                    r"--?[a-z]|[A-Za-z0-9][\w.-]*\s*(\[[\w, .-]*\])?\s*(==|@|[<>=~!;]|\\?$)|\w+\+?\w*://",
+                    r"--?[a-z]|\.{1,2}/|[A-Za-z0-9][\w.-]*\s*(\[[\w, .-]*\])?\s*(==|@|[<>=~!;]|\\?$)|\w+\+?\w*://",
                     line,
                 )
                 is not None

@@ -23,6 +23,7 @@ class ImportedFile:
         path: a path relative to the folder that the lock file belongs to; None: not said.
         sha256: in hex, None where not said or another algorithm was used.
         size: bytes, None where not said.
+        subdirectory: of the project in an archive of sources; None: its root.
 
     """
 
@@ -31,6 +32,7 @@ class ImportedFile:
     path: str | None = None
     sha256: str | None = None
     size: int | None = None
+    subdirectory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,35 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedTree:
+    """Sources that no archive holds, from which a wheel can be built.
+
+    Attributes:
+        kind: `git`, another version control system, or `directory`.
+        place: of a repository its URL without credentials; of a folder its path, relative to the lock file's
+            folder where it is not absolute.
+        commit: full id of the commit; None for a folder.
+        revision: the branch, tag or commit that the project asks for; None: not told.
+        subdirectory: of the project in the repository; None: its root.
+        words: what it is, for errors.
+        problem: why nothing can be built of it; None: something can.
+
+    """
+
+    kind: str
+    place: str
+    commit: str | None = None
+    revision: str | None = None
+    subdirectory: str | None = None
+    words: str = "comes from a version control system"
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        at = f"@{self.commit}" if self.commit else ""
+        return f"{self.words} ({self.place}{at})"
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedPackage:
     """A locked Python package.
 
@@ -69,9 +100,11 @@ class ImportedPackage:
         groups: the file's groups or categories that it belongs to; empty: no groups are told.
         index: the index that it comes from, without credentials; None: not said.
         direct: `files` holds the one URL that is meant, not an index's files.
-        refused: why it cannot be taken (`comes from a version control system (…)`); None: it can.
+        tree: what its wheel is built from, where that is no file; None: it has files, or an index has.
+        refused: why it cannot be taken (`is a development install`); None: it can.
+        asked_extras: extras of it that its own line asks for, normalised.
         source: key of its source, for `Dependency.source`.
-        dependencies: edges, where the lock is a graph.
+        dependencies: edges, where the lock tells them; None: it does not.
         extras: further edges of each extra, where the lock is a graph.
         line: line of the file, 0 where not known.
 
@@ -85,9 +118,11 @@ class ImportedPackage:
     groups: tuple[str, ...] = ()
     index: str | None = None
     direct: bool = False
+    tree: ImportedTree | None = None
     refused: str | None = None
+    asked_extras: tuple[str, ...] = ()
     source: str | None = None
-    dependencies: tuple[Dependency, ...] = ()
+    dependencies: tuple[Dependency, ...] | None = None
     extras: Mapping[str, tuple[Dependency, ...]] | None = None
     line: int = 0
 
@@ -138,6 +173,22 @@ class ImportedConda:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedDeb:
+    """A Debian package of an image: told of, not taken, since the base has its own.
+
+    Attributes:
+        name: its name.
+        version: with epoch and revision.
+        requested: somebody asked for it: it is neither a dependency nor of the distribution's own set.
+
+    """
+
+    name: str
+    version: str
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Roots:
     """Where a lock that is a graph begins.
 
@@ -173,6 +224,7 @@ class ImportedLock:
         requires_python: PEP 440 specifier of the Pythons it is for.
         environments: markers of the environments it is for; one has to hold. Empty: any.
         omitted: dependencies that the lock leaves out on purpose (uv's overrides), normalised.
+        debs: the OS packages of an image; empty for all else.
 
     """
 
@@ -189,3 +241,4 @@ class ImportedLock:
     requires_python: str | None = None
     environments: tuple[str, ...] = ()
     omitted: frozenset[str] = frozenset()
+    debs: tuple[ImportedDeb, ...] = ()

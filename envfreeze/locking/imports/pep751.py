@@ -11,14 +11,16 @@ from packaging.pylock import PylockUnsupportedVersionError, PylockValidationErro
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
+    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
 
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.foreign import filename_of, load_toml, plain_url, relative_path
-from envfreeze.locking.imports.model import ImportedFile, ImportedLock, ImportedPackage
-from envfreeze.locking.indexes import redact, without_credentials
+from envfreeze.locking.imports.model import Dependency, ImportedFile, ImportedLock, ImportedPackage
+from envfreeze.locking.indexes import without_credentials
 
 if TYPE_CHECKING:
     from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel
@@ -98,12 +100,23 @@ def _is_odd(file: Any, parse_filename: Any) -> bool:  # noqa: ANN401 - not judge
 
 
 def _package(package: Package, file: str) -> ImportedPackage:
-    refused = None
-    if package.vcs is not None:
-        place = redact(str(package.vcs.url or package.vcs.path))
-        refused = f"comes from a version control system ({place})"
+    def blame(what: str) -> UsageError:
+        return UsageError(f"{file}: {package.name}: {what}")
+
+    tree = None
+    if package.vcs is not None and package.vcs.type == "git":
+        tree = trees.of_repository(
+            str(package.vcs.url or package.vcs.path),
+            package.vcs.commit_id,
+            revision=package.vcs.requested_revision,
+            subdirectory=package.vcs.subdirectory,
+        )
+    elif package.vcs is not None:
+        tree = trees.of_requirement(f"{package.vcs.type}+{package.vcs.url or package.vcs.path}")
     elif package.directory is not None:
-        refused = f"is a folder of sources ({package.directory.path})"
+        folder = trees.file_of(package.directory.path, blame)
+        within = package.directory.subdirectory
+        tree = trees.of_folder(f"{folder}/{trees.file_of(within, blame)}" if within else folder)
     listed = package.archive or (*(package.wheels or ()), *((package.sdist,) if package.sdist else ()))
     files = listed if isinstance(listed, tuple) else (listed,)
     return ImportedPackage(
@@ -113,8 +126,17 @@ def _package(package: Package, file: str) -> ImportedPackage:
         marker=_marker(package),
         index=None if package.index is None else without_credentials(package.index),
         direct=package.archive is not None,
-        refused=refused,
+        tree=tree,
+        dependencies=_edges(package),
     )
+
+
+def _edges(package: Package) -> tuple[Dependency, ...] | None:
+    """Read `dependencies`, tables that tell one locked package; only some tools write them."""
+    if package.dependencies is None:
+        return None
+    named = (one.get("name") for one in package.dependencies)
+    return tuple(Dependency(canonicalize_name(name)) for name in named if isinstance(name, str))
 
 
 def _marker(package: Package) -> str | None:
@@ -134,6 +156,7 @@ def _file(one: PackageArchive | PackageSdist | PackageWheel, package: str, file:
         path=path,
         sha256=_sha256(one, package, file),
         size=one.size,
+        subdirectory=getattr(one, "subdirectory", None),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.foreign import (
     Foreign,
     filename_of,
@@ -20,7 +21,6 @@ from envfreeze.locking.imports.foreign import (
     sha256_of,
 )
 from envfreeze.locking.imports.model import ImportedFile, ImportedLock, ImportedPackage
-from envfreeze.locking.indexes import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,10 +98,16 @@ def _package(
     )
     files = tuple(ImportedFile(None, sha256=value) for value in hashes if value is not None)
     version = entry.optional_string("version")
-    refused, direct = None, False
+    tree, direct = None, False
     vcs = next((key for key in _VCS if entry.has(key)), None)
-    if vcs is not None:
-        refused = f"comes from a version control system ({redact(str(entry.get(vcs)))})"
+    if vcs == "git":
+        tree = trees.of_repository(
+            entry.string("git").removeprefix("git+"),
+            entry.optional_string("ref"),
+            subdirectory=entry.optional_string("subdirectory"),
+        )
+    elif vcs is not None:
+        tree = trees.of_requirement(f"{vcs}+{entry.get(vcs)}")
     elif entry.has("file"):
         direct = True
         url = plain_url(entry.string("file"), lambda what: entry.wrong("file", what))
@@ -109,12 +115,12 @@ def _package(
         files = (ImportedFile(filename_of(url), url=url, sha256=known),)
     elif entry.has("path"):
         path = entry.string("path")
-        if path.endswith(".whl"):
+        if path.endswith((".whl", ".tar.gz", ".zip")):
             direct = True
             path = relative_path(path, lambda what: entry.wrong("path", what))
             files = (ImportedFile(filename_of(path), path=path, sha256=files[0].sha256 if files else None),)
         else:
-            refused = f"is a folder of sources ({path})"
+            tree = trees.of_folder(trees.file_of(path, lambda what: entry.wrong("path", what)))
     elif version is None:
         raise entry.wrong("version", "is missing")
     marker = entry.optional_string("markers")
@@ -126,7 +132,8 @@ def _package(
         groups=groups,
         index=indexes.get(entry.optional_string("index") or ""),
         direct=direct,
-        refused=refused,
+        tree=tree,
+        asked_extras=entry.names("extras"),
     )
 
 

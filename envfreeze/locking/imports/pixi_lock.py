@@ -11,7 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.explicit_conda import package_at
 from envfreeze.locking.imports.foreign import (
     filename_of,
@@ -20,15 +24,22 @@ from envfreeze.locking.imports.foreign import (
     plain_url,
     relative_path,
 )
-from envfreeze.locking.imports.model import ImportedConda, ImportedFile, ImportedLock, ImportedPackage
+from envfreeze.locking.imports.model import (
+    Dependency,
+    ImportedConda,
+    ImportedFile,
+    ImportedLock,
+    ImportedPackage,
+)
 from envfreeze.locking.indexes import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rattler.lock import Environment, LockPlatform, PypiLockedPackage
     from rattler.repo_data import RepoDataRecord
 
 KIND = "pixi.lock"
-_VCS = ("git+", "hg+", "svn+", "bzr+")
 
 
 def parse(content: bytes, file: str) -> ImportedLock:
@@ -117,24 +128,45 @@ def _pip(package: PypiLockedPackage, platform: str, file: str) -> ImportedPackag
     def blame(what: str) -> UsageError:
         return UsageError(f"{file}: {package.name}: {what}")
 
-    refused = url = path = None
-    if place.startswith(_VCS):
-        refused = f"comes from a version control system ({redact(place)})"
+    tree = url = path = None
+    bare = place.removeprefix("direct+")
+    if bare.startswith(trees.PREFIXES):
+        tree = trees.of_requirement(bare)
     elif "://" in place:
-        url = plain_url(place.removeprefix("direct+"), blame)
+        url = plain_url(bare, blame)
     elif place.endswith((".whl", ".tar.gz", ".zip")):
         path = relative_path(place, blame)
     else:
-        refused = f"is a folder of sources ({place})"
-    files = () if refused else (ImportedFile(filename_of(url or path or ""), url, path, _sha256(package)),)
+        tree = trees.of_folder(trees.file_of(place, blame))
+    files = () if tree else (ImportedFile(filename_of(url or path or ""), url, path, _sha256(package)),)
     return ImportedPackage(
         name=normal_name(package.name, blame),
         version=package.version or None,
         files=files,
         platform=platform,
         direct=place.startswith("direct+") or path is not None,
-        refused=refused,
+        tree=tree,
+        dependencies=_edges(package, blame),
     )
+
+
+def _edges(package: PypiLockedPackage, blame: Callable[[str], UsageError]) -> tuple[Dependency, ...]:
+    """Read `requires_dist`: the package's own metadata, extras and markers included."""
+    found = []
+    for text in package.requires_dist:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            reason = str(error).partition("\n")[0]
+            raise blame(f"{redact(text)!r} is not a requirement: {reason}") from error
+        found.append(
+            Dependency(
+                name=canonicalize_name(requirement.name),
+                marker=None if requirement.marker is None else str(requirement.marker),
+                extras=tuple(sorted(map(canonicalize_name, requirement.extras))),
+            )
+        )
+    return tuple(found)
 
 
 def _sha256(package: PypiLockedPackage) -> str | None:

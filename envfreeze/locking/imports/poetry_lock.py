@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.foreign import (
     Foreign,
     filename_of,
@@ -25,7 +26,7 @@ from envfreeze.locking.imports.foreign import (
     relative_path,
 )
 from envfreeze.locking.imports.model import Dependency, ImportedFile, ImportedLock, ImportedPackage, Roots
-from envfreeze.locking.indexes import redact, without_credentials
+from envfreeze.locking.indexes import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,11 +113,17 @@ def _packages(row: Foreign, hashes: Foreign, *, flat: bool) -> list[ImportedPack
     version = row.version("version")
     source = row.inner("source")
     kind = source.optional_string("type") if source.has("type") else None
-    files, refused, index = _files(row, written, hashes), None, None
+    files, tree, index = _files(row, written, hashes), None, None
     place = str(source.get("url") or "")
-    if kind in {"git", "directory"}:
-        words = "comes from a version control system" if kind == "git" else "is a folder of sources"
-        refused = f"{words} ({redact(place)})"
+    if kind == "git":
+        tree = trees.of_repository(
+            place,
+            source.optional_string("resolved_reference"),
+            revision=source.optional_string("reference"),
+            subdirectory=source.optional_string("subdirectory"),
+        )
+    elif kind == "directory":
+        tree = trees.of_folder(trees.file_of(place, lambda what: source.wrong("url", what)))
     elif kind in {"url", "file"}:
         files = (_direct(source, kind, place, files),)
     elif kind == "legacy":
@@ -133,9 +140,9 @@ def _packages(row: Foreign, hashes: Foreign, *, flat: bool) -> list[ImportedPack
             groups=groups,
             index=index,
             direct=kind in {"url", "file"},
-            refused=refused,
-            dependencies=() if flat else _edges(row.inner("dependencies")),
-            extras=None if flat else _extras(row),
+            tree=tree,
+            dependencies=_edges(row.inner("dependencies")),
+            extras=_extras(row),
         )
         for marker, groups in rows
     ]
@@ -256,7 +263,7 @@ def _roots(settings: Foreign, extras: Mapping[str, tuple[str, ...]]) -> Roots:
 def _guessed(
     packages: tuple[ImportedPackage, ...], optional: set[str], extras: Mapping[str, tuple[str, ...]]
 ) -> Roots:
-    needed = {edge.name for package in packages for edge in package.dependencies}
+    needed = {edge.name for package in packages for edge in package.dependencies or ()}
     names = dict.fromkeys(package.name for package in packages)
     return Roots(
         name="the project",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envfreeze.errors import ResolutionError, UsageError
+from envfreeze.locking.imports import edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from envfreeze.locking.imports.model import (
@@ -52,11 +53,15 @@ class Selected:
     Attributes:
         packages: the Python packages, one of each name, sorted by name.
         requested: names that are asked for; None: the lock does not tell.
+        needs: by name, the names of what each needs on the target; None: the lock does not tell.
+        asked_extras: by name, the extras that the project's own requirements ask for.
 
     """
 
     packages: tuple[ImportedPackage, ...]
     requested: frozenset[str] | None
+    needs: Mapping[str, Collection[str]] | None = None
+    asked_extras: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def environment_of(target: PipTarget) -> dict[str, str]:
@@ -76,13 +81,19 @@ def environment_of(target: PipTarget) -> dict[str, str]:
     }
 
 
-def select(imported: ImportedLock, target: PipTarget, choice: Choice) -> Selected:
+def select(
+    imported: ImportedLock,
+    target: PipTarget,
+    choice: Choice,
+    asked: Mapping[str, Collection[str]] | None = None,
+) -> Selected:
     """Choose the Python packages that a target takes.
 
     Args:
         imported: the lock.
         target: whose platform and exact Python markers are evaluated for.
         choice: extras and groups.
+        asked: by name, the extras that the project's own requirements ask for.
 
     Raises:
         UsageError: an extra or group is not in the lock, or a marker cannot be read.
@@ -92,11 +103,17 @@ def select(imported: ImportedLock, target: PipTarget, choice: Choice) -> Selecte
     _check_choice(imported, choice)
     markers = _Markers(imported.file, environment_of(target))
     _check_environment(imported, target, markers)
+    needs: Mapping[str, Collection[str]] | None = None
     if imported.roots is None:
         chosen, requested = _flat(imported, target, choice, markers), imported.requested
     else:
-        chosen, requested = _Walk(imported, markers).run(imported.roots, choice)
-    return Selected(tuple(sorted(_unique(imported, chosen, target), key=lambda one: one.name)), requested)
+        walk = _Walk(imported, markers)
+        chosen, requested = walk.run(imported.roots, choice)
+        needs = walk.needs
+    packages = tuple(sorted(_unique(imported, chosen, target), key=lambda one: one.name))
+    if imported.roots is None:
+        needs = edges.needs(packages, asked or {}, markers.hold)
+    return Selected(packages, requested, needs, asked or {})
 
 
 def select_conda(imported: ImportedLock, target_platform: str, choice: Choice) -> tuple[ImportedConda, ...]:
@@ -162,7 +179,8 @@ def _check_environment(imported: ImportedLock, target: PipTarget, markers: _Mark
         if not fits:
             raise ResolutionError(
                 f"{imported.file} is for Python {imported.requires_python}; the image has {target.python}",
-                hint="choose a base with such a Python in [image] base, or write the lock anew",
+                hint=f"choose a base with such a Python in [image] base{_bases(imported.requires_python)}, "
+                "or write the lock anew",
             )
     if imported.environments and not any(markers.hold(text) for text in imported.environments):
         raise ResolutionError(
@@ -170,6 +188,16 @@ def _check_environment(imported: ImportedLock, target: PipTarget, markers: _Mark
             details=tuple(f"it is for: {text}" for text in imported.environments),
             hint="write it anew with its own tool for this platform and Python",
         )
+
+
+def _bases(requires_python: str) -> str:
+    """Name the bases whose Python fits, as far as one version of it tells."""
+    from envfreeze.locking.apt.suites import shipped  # noqa: PLC0415 - only for an error
+
+    specifier = SpecifierSet(requires_python)
+    fitting = (name for name, suite in shipped().items() if specifier.contains(f"{suite.python}.99"))
+    found = ", ".join(sorted(fitting))
+    return f" ({found})" if found else ""
 
 
 class _Markers:
@@ -252,6 +280,8 @@ class _Walk:
         self._by_name: dict[str, list[ImportedPackage]] = {}
         for package in imported.packages:
             self._by_name.setdefault(package.name, []).append(package)
+        self.needs: dict[str, set[str]] = {}
+        """By name, the names of what each of the reached packages needs."""
 
     def run(self, roots: Sequence[Roots], choice: Choice) -> tuple[list[ImportedPackage], frozenset[str]]:
         """Give the packages that are reached, and the names that the roots ask for."""
@@ -266,6 +296,7 @@ class _Walk:
                 continue
             if needed_by in members:
                 requested.add(edge.name)
+            self.needs.setdefault(needed_by, set()).add(edge.name)
             package = self._find(edge, needed_by)
             known = reached.setdefault(id(package), (package, set()))
             is_new = len(known[1]) == 0
@@ -274,20 +305,20 @@ class _Walk:
             extras = frozenset(known[1])
             if is_new:
                 waiting.extend(
-                    (one, extras, package.name) for one in package.dependencies if not one.optional
+                    (one, extras, package.name) for one in package.dependencies or () if not one.optional
                 )
             for extra in sorted(fresh - {""}):
-                edges = (package.extras or {}).get(extra, ())
-                waiting.extend((one, extras, package.name) for one in edges)
+                brought = (package.extras or {}).get(extra, ())
+                waiting.extend((one, extras, package.name) for one in brought)
         chosen = [package for package, _ in reached.values() if package.name not in members]
         return chosen, frozenset(requested - members)
 
     @staticmethod
     def _begin(roots: Sequence[Roots], choice: Choice) -> tuple[frozenset[str], list[tuple[str, Dependency]]]:
         active: set[str] = set()
-        edges: list[tuple[str, Dependency]] = []
+        begun: list[tuple[str, Dependency]] = []
         for root in roots:
-            edges += [(root.name, edge) for edge in root.dependencies if not edge.optional]
+            begun += [(root.name, edge) for edge in root.dependencies if not edge.optional]
             for kind, wanted, known in (
                 ("extra", choice.extras, root.extras),
                 ("group", choice.groups, root.groups),
@@ -295,8 +326,8 @@ class _Walk:
                 for name in wanted:
                     if name in known:
                         active |= {name, f"{kind}-{len(root.name)}-{root.name}-{name}"}
-                        edges += [(root.name, edge) for edge in known[name]]
-        return frozenset(active), edges
+                        begun += [(root.name, edge) for edge in known[name]]
+        return frozenset(active), begun
 
     def _find(self, edge: Dependency, needed_by: str) -> ImportedPackage:
         found = [one for one in self._by_name.get(edge.name, ()) if edge.source in {None, one.source}]

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import conda as conda_side
-from envfreeze.locking import requirements
+from envfreeze.locking import pip, requirements
 from envfreeze.locking.conda import contents
 from envfreeze.locking.conda.provided import provided
 from envfreeze.locking.imports import conda, found
@@ -109,15 +109,24 @@ def take(
     packages, there = _conda_side(project, imported, target, choice, means)
     python = next((one.version for one in packages if one.name == "python"), target.python)
     target = replace(target, python=python)
-    selected = select(imported, target, choice)
+    selected = select(imported, target, choice, _asked_extras(project, target))
     _check_requirements(project, imported, selected, target)
     if (imported.packages or imported.conda) and not (selected.packages or packages):
         means.progress.warn(f"nothing of {imported.file} is taken: all of it belongs to extras and groups")
     place = Place(project.root, _folder(project), means.offline, means.progress)
-    wheels = complete(imported, selected, project, target, place, provided=[one.name for one in there])
+    builder = pip.builder_of(
+        project,
+        target,
+        () if last is None else last.wheels,
+        cache=means.cache,
+        offline=means.offline,
+        newest=pip.cutoff(project),
+        progress=means.progress,
+    )
+    wheels = complete(imported, selected, project, target, place, provided=there, builder=builder)
     conda_side.check_once(there, wheels)
-    asked = _requested(project, selected)
-    wheels = tuple(replace(wheel, requested=asked is None or wheel.name in asked) for wheel in wheels)
+    asked = _requested(project, selected, wheels)
+    wheels = tuple(replace(wheel, requested=wheel.name in asked) for wheel in wheels)
     return Taken(_kept(wheels, last), packages, python)
 
 
@@ -198,11 +207,24 @@ def _kept(wheels: tuple[Wheel, ...], last: Target | None) -> tuple[Wheel, ...]:
     )
 
 
-def _requested(project: Project, selected: Selected) -> frozenset[str] | None:
+def _requested(project: Project, selected: Selected, wheels: tuple[Wheel, ...]) -> frozenset[str]:
+    """Name what is asked for: as the lock says, else the project, else what nothing else needs."""
     if selected.requested is not None:
         return selected.requested
-    named = requirements.requested(project)
-    return named or None
+    if named := requirements.requested(project):
+        return named
+    needed = {name for wheel in wheels for name in wheel.dependencies}
+    return frozenset(wheel.name for wheel in wheels if wheel.name not in needed)
+
+
+def _asked_extras(project: Project, target: PipTarget) -> dict[str, set[str]]:
+    environment = {**environment_of(target), "extra": ""}
+    found: dict[str, set[str]] = {}
+    for requirement in requirements.wanted(project):
+        if requirement.extras and (requirement.marker is None or requirement.marker.evaluate(environment)):
+            extras = map(canonicalize_name, requirement.extras)
+            found.setdefault(canonicalize_name(requirement.name), set()).update(extras)
+    return found
 
 
 def _check_requirements(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
+from envfreeze.locking.imports import trees
 from envfreeze.locking.imports.foreign import (
     Foreign,
     filename_of,
@@ -20,7 +21,7 @@ from envfreeze.locking.imports.foreign import (
     sha256_of,
 )
 from envfreeze.locking.imports.model import Dependency, ImportedFile, ImportedLock, ImportedPackage, Roots
-from envfreeze.locking.indexes import redact, without_credentials
+from envfreeze.locking.indexes import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ def _roots(
         is_member = package.name in members if members else source[2] == "." and source[0] in _LOCAL
         if is_member:
             groups = _edges_by_name(row.inner("dev-dependencies"))
-            found.append(Roots(package.name, package.dependencies, package.extras or {}, groups))
+            found.append(Roots(package.name, package.dependencies or (), package.extras or {}, groups))
     return tuple(found)
 
 
@@ -98,18 +99,18 @@ def _package(row: Foreign) -> ImportedPackage:
     files = tuple(_file(file, source) for file in row.optional_tables("wheels"))
     if row.has("sdist"):
         files += (_file(row.inner("sdist"), source),)
-    refused = None
+    tree = None
     if kind == "git":
-        refused = f"comes from a version control system ({redact(place)})"
+        tree = trees.of_uv(place)
     elif kind in _LOCAL:
-        refused = f"is a folder of sources ({place})"
+        tree = trees.of_folder(trees.file_of(place, lambda what: source.wrong(kind, what)))
     return ImportedPackage(
         name=name,
         version=version,
         files=files,
         index=without_credentials(place) if kind == "registry" and "://" in place else None,
         direct=kind in {"url", "path"},
-        refused=refused,
+        tree=tree,
         source=f"{kind}:{place}",
         dependencies=_edges(row, "dependencies"),
         extras=_edges_by_name(row.inner("optional-dependencies")),
@@ -153,6 +154,7 @@ def _file(file: Foreign, source: Foreign) -> ImportedFile:
         path=path,
         sha256=None if given is None else sha256_of(given, lambda what: file.wrong("hash", what)),
         size=file.optional_size("size"),
+        subdirectory=source.optional_string("subdirectory") if kind == "url" else None,
     )
 
 

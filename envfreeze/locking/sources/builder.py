@@ -95,6 +95,19 @@ class Builder:
         direct = source is not None and source.kind != "sdist"
         return replace(made, direct=direct, index=None if direct else package.get("index"))
 
+    def file_of(self, made: Wheel) -> Path:
+        """Give the file of a wheel that `wheel` gave; it is built again where the cache has it no more.
+
+        Raises:
+            ResolutionError: as `wheel`, and likewise the others.
+
+        """
+        if made.source is None:
+            raise ValueError(made.filename)
+        if (present := self.workshop.cache.find(made.digest)) is not None:
+            return present
+        return self.workshop.rebuild(made, obtain(made.source, self.project.root, self.workshop))
+
     def metadata(self, package: Mapping[str, Any], scratch: Path) -> Metadata:
         """Give what a package says of itself once it is built.
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking.conda import check_once, names_python, side
-from envfreeze.locking.conda.contents import Contents, check_scripts, look, with_md5
+from envfreeze.locking.conda import check_once, names_python, resolve, side
+from envfreeze.locking.conda.contents import Contents, check_scripts, look, metadata, with_md5
 from envfreeze.locking.conda.names import shipped
 from envfreeze.locking.conda.provided import provided
 from envfreeze.locking.model import Wheel
@@ -155,8 +155,8 @@ def test_a_side_asks_for_everything_together(project, channel, conda_channel, wi
 class TestNames:
     @pytest.fixture
     def of(self, conda_channel):
-        def of(package_name, *, distributions=(), python=True, name_map=None, version="1.5"):
-            locked = conda_channel.package(package_name, version).locked(requested=True)
+        def of(package_name, *, distributions=(), python=True, name_map=None, version="1.5", purls=()):
+            locked = conda_channel.package(package_name, version).locked(requested=True, purls=purls)
             contents = {locked.digest: Contents((), tuple(distributions), python, "")}
             found = provided([locked], contents, name_map or {}, "environment.yml")
             return {one.name: one.version for one in found}
@@ -177,6 +177,12 @@ class TestNames:
     def test_the_shipped_map_is_for_files_without_metadata(self, of):
         assert of("pytorch") == {"torch": "1.5"}
         assert of("pytorch", python=False) == {}
+
+    def test_what_the_channel_says_comes_before_the_shipped_map_and_after_all_else(self, of):
+        purls = ("pkg:generic/x", "pkg:pypi/Torch_Y@1.5?a=b", "pkg:pypi/torch-z")
+        assert of("pytorch", purls=purls) == {"torch-y": "1.5", "torch-z": "1.5"}
+        assert of("pytorch", purls=purls, distributions=[("torch", "1.5")]) == {"torch": "1.5"}
+        assert of("pytorch", purls=purls, name_map={"pytorch": "mine"}) == {"mine": "1.5"}
 
     def test_else_the_name_is_the_same(self, of):
         assert of("scikit-learn") == {"scikit-learn": "1.5"}
@@ -211,3 +217,22 @@ class TestNames:
     def test_the_shipped_map_says_only_what_differs(self):
         assert all(conda != name for conda, name in shipped().items())
         assert shipped()["msgpack-python"] == "msgpack"
+
+
+class TestMetadata:
+    @pytest.mark.parametrize("legacy", [False, True])
+    def test_it_is_read_from_either_format(self, channel, conda_channel, cache, legacy):
+        paths = {
+            "site-packages/six-1.0.dist-info/METADATA": conda_channel.Item(b"Name: six"),
+            "site-packages/six.py": conda_channel.Item(b"x = 1"),
+        }
+        channel.add(conda_channel.package("own", noarch="python", legacy=legacy, paths=paths))
+        asking = {"cache": cache, "offline": False, "progress": SILENT}
+        assert metadata(channel.locked("own"), "six", **asking) == b"Name: six"
+        assert metadata(channel.locked("own"), "seven", **asking) is None
+
+    def test_the_purls_of_a_channel_reach_the_package(self, project, channel, conda_channel, wish):
+        channel.add(conda_channel.package("odd", "2.0", index={"purls": ["pkg:pypi/other-name"]}))
+        channel.index()
+        (odd,) = resolve(project("odd"), AMD64, "2.41", wish())
+        assert odd.purls == ("pkg:pypi/other-name",)

@@ -107,6 +107,7 @@ class World:
         offline: bool = False,
         pip: str = "",
         progress: object = SILENT,
+        last: object = None,
     ) -> Taken:
         """Take the packages of a lock file for a target."""
         self.write("envfreeze.toml", f'[pip]\nlock = "{name}"\nindex-url = "{self.url}"\n{pip}')
@@ -114,7 +115,7 @@ class World:
         target = PipTarget(Platform.parse(platform), python, "2.41")
         with Cache.open(self.cache) as cache:
             means = take.Means(cache, offline, progress)  # type: ignore[arg-type]
-            return take.take(project, take.read(project), target, means)
+            return take.take(project, take.read(project), target, means, last)  # type: ignore[arg-type]
 
     def taken(self, name: str, **options: object) -> dict[str, tuple[str, str]]:
         """Give the version and hash of every wheel taken."""

@@ -89,8 +89,8 @@ def test_editable_and_local_installs_are_refused_by_name(world, venv):
     with pytest.raises(ResolutionError) as caught:
         wheels_of(world, venv)
     assert caught.value.details == (
-        "mine 1.0: is an editable install of file:///src/mine",
-        "theirs 1.0: is a local install of file:///src/theirs",
+        "mine 1.0: is an editable install (/src/mine)",
+        "theirs 1.0: is a local install (/src/theirs)",
     )
 
 
