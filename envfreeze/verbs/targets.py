@@ -126,7 +126,7 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
     else:
         pip_target = PipTarget(platform=platform, python=os.python or "3", glibc=os.glibc)
         means = take.Means(wish.cache, wish.offline, wish.progress)
-        for sentence in os_packages.missing(imported, base):
+        for sentence in os_packages.missing(imported, os.base):
             wish.progress.warn(sentence)
         made = take.take(project, imported, pip_target, means, last)
     target = Target(
