@@ -210,6 +210,7 @@ def _report(outcome: LockOutcome, console: Console, *, limit: int | None) -> Non
                     "platform": str(target.platform),
                     "python": target.python,
                     "os_packages": len(target.base.packages),
+                    **({} if target.image is None else {"base": str(target.image.manifest)}),
                     "wheels": len(target.wheels),
                     "indexes": _by_index(target),
                     "manifest": None if target.manifest is None else str(target.manifest),

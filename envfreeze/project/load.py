@@ -105,6 +105,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
+        mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
     )
 
 

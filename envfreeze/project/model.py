@@ -274,6 +274,7 @@ class Project:
             None: not said.
         conda: `[conda]`; None: there is no environment file.
         warnings: what the project says and envfreeze does not follow, one sentence each.
+        mirrors: `[registry] mirrors`: host of a registry to those of its mirrors, with a folder perhaps.
 
     """
 
@@ -289,3 +290,4 @@ class Project:
     requires_python: str | None = None
     conda: CondaSettings | None = None
     warnings: tuple[str, ...] = ()
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

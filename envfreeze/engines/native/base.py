@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
-from envfreeze.locking.image import inventory as kinds
 from envfreeze.locking.image import dpkg, pulled
+from envfreeze.locking.image import inventory as kinds
 from envfreeze.oci import media
 from envfreeze.oci.image import FileLayer
 
