@@ -34,7 +34,10 @@ def message(configured, text):
         (
             "[gpu]\ndriver = '>=550'\n",
             "unknown key gpu",
-            "the tables that this version of envfreeze knows: image, apt, conda, pip, entropy, record, registry",
+            (
+                "the tables that this version of envfreeze knows: image, apt, conda, pip, entropy, record, "
+                "registry"
+            ),
         ),
         (
             "[pip]\nallow-sdists = ['x']\n",
