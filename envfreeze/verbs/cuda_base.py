@@ -111,7 +111,7 @@ def _chosen(project: Project, target: Target, reference: str, wish: Wish) -> str
         need,
         os_preference=_systems(project),
         tables=known,
-        available=None if wish.offline else _listed(wish),
+        available=None if wish.offline else _listed(project, wish),
         platform=str(target.platform),
     )
     if reference in {_named(tag) for tag in tags} and not wish.upgrade:
@@ -137,10 +137,10 @@ def _named(tag: Tag) -> str:
     return f"{REPOSITORY}:{tag.name}"
 
 
-def _listed(wish: Wish) -> tuple[str, ...]:
+def _listed(project: Project, wish: Wish) -> tuple[str, ...]:
     from envfreeze.oci.registry import Registries, tags  # noqa: PLC0415 - only where one is asked
 
-    with Registries(progress=wish.progress) as registries:
+    with Registries(mirrors=project.mirrors, progress=wish.progress) as registries:
         return tags(REPOSITORY, registries=registries)
 
 
