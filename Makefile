@@ -27,7 +27,7 @@ demo: .venv/.installed ## Lock, build and verify examples/digits in a temporary 
 	@bash examples/demo.sh .venv/bin/envfreeze
 
 test: .venv/.developer ## Run the tests that need nothing but this machine
-	$(run) -m pytest -n auto -m "not integration and not network"
+	$(run) -m pytest -n auto --dist worksteal -m "not integration and not network"
 
 lint: .venv/.developer ## Check style, types and the order of the rooms
 	$(run) -m ruff check
