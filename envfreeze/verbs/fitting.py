@@ -203,7 +203,9 @@ def _machine(verdict: Verdict) -> str:
 def _notes(judged: Judged) -> list[str]:
     # That nothing uses a GPU is worth a word only where one was asked for.
     told = (one for one in judged.stack.findings if judged.verdicts or one.kind != "cpu-lock")
-    notes = [finding.text for finding in told]
+    notes = [
+        one.text if one.size is None else f"{one.text}: {one.size / 1e6:,.1f} MB to download" for one in told
+    ]
     for verdict in judged.verdicts:
         if verdict.word in {"minor-compat", "forward-compat", "unknown", "cpu-only"}:
             notes.append(f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons[:_TOLD])}")
