@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import statistics
@@ -41,6 +42,7 @@ def main(chosen: list[str]) -> None:
         "rebuild": bench_rebuild,
         "peer": bench_peer,
         "lock": bench_lock,
+        "sizes": bench_sizes,
     }
     for name in chosen or benchmarks:
         benchmarks[name]()
@@ -384,6 +386,33 @@ def bench_lock() -> None:
             "s",
             "promised: under 0.5",
         )
+
+
+def bench_sizes() -> None:
+    """What torch's image weighs on a plain base, and on one that has the same CUDA's toolkit too.
+
+    NVIDIA's devel images are not needed for that: the toolkit is on the package index as wheels. They lack
+    the static libraries, so a devel image is larger than what is counted here.
+    """
+    plain, facts = locked_size("sizes-torch", "torch")
+    toolkit, _ = locked_size("sizes-toolkit", f"cuda-toolkit[all]=={facts['cuda']}.*")
+    base, _ = locked_size("sizes-base", "pip")
+    show(f"torch with CUDA {facts['cuda']} on a plain base, to download", plain / 1e9, "GB")
+    show("the same on a base with the toolkit, at least", (plain + toolkit - base) / 1e9, "GB")
+
+
+def locked_size(name: str, requirement: str) -> tuple[int, dict[str, str]]:
+    """Bytes of everything that a requirement is locked to, and what the lock says of CUDA."""
+    from envfreeze.locking import files
+
+    project = HOME / name
+    project.mkdir(parents=True, exist_ok=True)
+    (project / "requirements.txt").write_text(f"{requirement}\n")
+    env = os.environ | {"ENVFREEZE_CACHE": str(HOME / "cache")}
+    said = json.loads(run(ENVFREEZE, "lock", "--quiet", "--json", env=env, cwd=project))["targets"][0]
+    (target,) = files.read(project).targets
+    sizes = [deb.size for deb in target.base.packages] + [wheel.size or 0 for wheel in target.wheels]
+    return sum(sizes), said.get("gpu", {})
 
 
 if __name__ == "__main__":
