@@ -55,7 +55,7 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
     conda = {package.name: (package.size or 0) * (not package.name.isdigit()) for package in target.conda}
     wheels = {wheel.name: wheel.size or 0 for wheel in target.wheels}
     most_debs, most_conda, most_wheels = _most(target)
-    most_wheels = max(0, most_wheels - len(_large(conda, most_conda)))
+    most_wheels -= len(_large(conda, most_conda))
     # A base that is an image has all that no package owns; only what is added to it changes that.
     system = [PlannedLayer("system", "system", ())] if target.image is None or debs else []
     return (
@@ -68,7 +68,7 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
 
 
 def _most(target: Target) -> tuple[int, int, int]:
-    """How many large debs, conda packages and wheels may have layers of their own.
+    """How many large debs, conda packages, and conda packages and wheels may have layers of their own.
 
     The layers of a base that is an image take the place of those of large wheels, then of large debs, where
     there would be more than `MOST_LAYERS`.
@@ -86,7 +86,7 @@ def _most(target: Target) -> tuple[int, int, int]:
             f"there would be more than {MOST_LAYERS}",
             hint="choose a base with fewer layers, or squash it",
         )
-    return debs, MOST_LARGE_CONDA, wheels
+    return debs, min(MOST_LARGE_CONDA, wheels), wheels
 
 
 def check_plan(target: Target) -> None:
