@@ -17,7 +17,7 @@ from envfreeze.locking.model import PlannedLayer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.locking.model import ImageBase, Target
+    from envfreeze.locking.model import Target
 
 LARGE = 8 << 20
 """Bytes of an artifact from which on it has a layer of its own."""
@@ -34,8 +34,8 @@ there are at most `MOST_PLANNED` layers."""
 
 MOST_PLANNED = DEB_BUCKETS + CONDA_BUCKETS + WHEEL_BUCKETS + MOST_LARGE_DEBS + MOST_LARGE_WHEELS + 3
 
-MOST_LAYERS = 127
-"""As many as overlay takes, the base's own among them."""
+MOST_LAYERS = 126
+"""Of an image, those of its base among them: overlay takes 127."""
 
 
 def plan(target: Target) -> tuple[PlannedLayer, ...]:
@@ -43,14 +43,19 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
 
     OS packages lie lowest since they change least, then what no package owns, then conda packages, then
     wheels, the large ones of each below the buckets of small ones, then the environment. Where two packages
-    own one path, the upper layer wins, and within a layer the package whose name sorts later.
+    own one path, the upper layer wins, and within a layer the package whose name sorts later. The layers of a
+    base that is an image lie below all of them and are not planned.
+
+    Raises:
+        UsageError: the base has so many layers that there is no room for others.
+
     """
     debs = {deb.name: deb.size for deb in target.base.packages}
     # A name of digits alone would be that of a bucket.
     conda = {package.name: (package.size or 0) * (not package.name.isdigit()) for package in target.conda}
     wheels = {wheel.name: wheel.size or 0 for wheel in target.wheels}
     most_debs, most_conda, most_wheels = _most(target)
-    most_wheels = max(0, most_wheels - len(_large(conda, most_conda)))
+    most_wheels -= len(_large(conda, most_conda))
     # A base that is an image has all that no package owns; only what is added to it changes that.
     system = [PlannedLayer("system", "system", ())] if target.image is None or debs else []
     return (
@@ -63,10 +68,10 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
 
 
 def _most(target: Target) -> tuple[int, int, int]:
-    """How many large debs, conda packages and wheels may have layers of their own.
+    """How many large debs, conda packages, and conda packages and wheels may have layers of their own.
 
-    The layers of a base that is an image take the place of those of large wheels, then of large debs, then of
-    large conda packages, where there would be more than `MOST_LAYERS`.
+    The layers of a base that is an image take the place of those of large wheels, then of large debs, where
+    there would be more than `MOST_LAYERS`.
     """
     room = MOST_LAYERS - MOST_PLANNED - (0 if target.image is None else len(target.image.layers))
     short = max(0, -room)
@@ -74,24 +79,14 @@ def _most(target: Target) -> tuple[int, int, int]:
     short -= MOST_LARGE_WHEELS - wheels
     debs = max(0, MOST_LARGE_DEBS - short)
     short -= MOST_LARGE_DEBS - debs
-    return debs, max(0, MOST_LARGE_CONDA - short), wheels
-
-
-def check_room(image: ImageBase) -> None:
-    """Refuse a base whose layers leave no room for others.
-
-    Raises:
-        UsageError: it has too many.
-
-    """
-    own = MOST_PLANNED - MOST_LARGE_DEBS - MOST_LARGE_WHEELS
-    most = MOST_LAYERS - own
-    if len(image.layers) > most:
+    if short > 0 and target.image is not None:
+        count = len(target.image.layers)
         raise UsageError(
-            f"[image] base: {image.reference} has {len(image.layers)} layers; more than {most} leave no room "
-            f"below the {MOST_LAYERS} that overlay takes",
+            f"[image] base: {target.image.reference} has {count} layers, {short} too many: with those on top "
+            f"there would be more than {MOST_LAYERS}",
             hint="choose a base with fewer layers, or squash it",
         )
+    return debs, min(MOST_LARGE_CONDA, wheels), wheels
 
 
 def check_plan(target: Target) -> None:

@@ -56,18 +56,23 @@ class Planned:
 
 
 def plan(
-    debs: Mapping[str, int], conda: Mapping[str, int | None], wheels: Mapping[str, int | None]
+    debs: Mapping[str, int],
+    conda: Mapping[str, int | None],
+    wheels: Mapping[str, int | None],
+    below: int | None = None,
 ) -> list[Planned]:
-    """Share out packages, given with their sizes, over layers."""
+    """Share out packages, given with their sizes, over layers; on an image of so many layers, if on one."""
+    fewer = max(0, (below or 0) - 19)
     # A name of digits alone would be that of a bucket.
     conda = {name: None if name.isdigit() else size for name, size in conda.items()}
-    from_conda = list(planned("conda", "conda", conda, own=24, buckets=8))
+    shared = max(0, 48 - fewer)
+    from_conda = list(planned("conda", "conda", conda, own=min(24, shared), buckets=8))
     own = sum(size is not None and size >= 8_388_608 for size in conda.values())
     return [
-        *planned("debs", "deb", debs, own=24, buckets=8),
-        Planned("system", "system", ()),
+        *planned("debs", "deb", debs, own=24 - max(0, fewer - 48), buckets=8),
+        *([Planned("system", "system", ())] if below is None or debs else []),
         *from_conda,
-        *planned("wheels", "wheel", wheels, own=48 - min(own, 24), buckets=16),
+        *planned("wheels", "wheel", wheels, own=shared - min(own, 24, shared), buckets=16),
         Planned("environment", "environment", ()),
     ]
 
@@ -93,6 +98,7 @@ def environment(
     infos: Mapping[str, str],
     pylock: Mapping[str, Any],
     conda: Mapping[str, Mapping[str, Any]],
+    interpreter: str | None = None,
 ) -> dict[str, Entry]:
     """Give the environment layer.
 
@@ -102,19 +108,21 @@ def environment(
         infos: name of each wheel's `.dist-info` folder, by package.
         pylock: the file: what the project names, by itself and by URL.
         conda: what is locked of each conda package.
+        interpreter: the Python of an image that all lies on.
 
     """
     minor = python.rpartition(".")[0]
     site = f"{prefix}/lib/python{minor}/site-packages"
+    interpreter = interpreter or f"/usr/bin/python{minor}"
     settings = (
-        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n"
-        f"executable = /usr/bin/python{minor}\n"
+        f"home = {interpreter.rpartition('/')[0]}\ninclude-system-site-packages = false\nversion = {python}\n"
+        f"executable = {interpreter}\n"
     )
     entries = {site: directory()}
     if prefix == "opt/venv":
         entries |= {
             "opt/venv/pyvenv.cfg": file(settings.encode()),
-            "opt/venv/bin/python": symlink(f"/usr/bin/python{minor}"),
+            "opt/venv/bin/python": symlink(interpreter),
             "opt/venv/bin/python3": symlink("python"),
             f"opt/venv/bin/python{minor}": symlink("python"),
         }
@@ -213,6 +221,8 @@ def image(
     pylock = tomllib.loads((project / target["pylock"]["file"]).read_text())
     minor = target["python"].rpartition(".")[0]
 
+    base = target.get("image")
+    below = [] if base is None else base["layers"]
     locked = {package["name"]: package for package in target["base"]["packages"]}
     debs = {
         name: read_deb(blob_of(blobs, package["digest"]), name, requested=package.get("requested", False))
@@ -236,6 +246,7 @@ def image(
         sizes,
         {name: package.get("size") for name, package in conda.items()},
         {name: wheel.get("size") for name, wheel in files.items()},
+        None if base is None else len(below),
     ):
         entries: dict[str, Entry] = {}
         if layer.kind == "debs":
@@ -252,7 +263,8 @@ def image(
                 infos[name] = wheel.info
                 add_over(entries, wheel.entries)
         else:
-            entries = environment(prefix, target["python"], infos, pylock, conda)
+            interpreter = target.get("image", {}).get("interpreter")
+            entries = environment(prefix, target["python"], infos, pylock, conda, interpreter)
         layers.append(write_layer(layer.name, entries))
         packages = ", ".join(f"{name} {versions[layer.kind][name]}" for name in layer.packages)
         history.append(f"{layer.name}: {packages}" if packages else layer.name)
@@ -260,13 +272,16 @@ def image(
         entries = project_files(project, settings["include"], settings["workdir"])
         layers.append(write_layer("project", entries))
         history.append(f"project: {len(entries) - 1} files")
-    config = image_config(settings, target, layers, history, prefix)
+    config = config_of(blobs, settings, target, layers, history, prefix)
     manifest = canonical(
         {
             "schemaVersion": 2,
             "mediaType": f"{MEDIA_TYPE}.manifest.v1+json",
             "config": descriptor("config.v1+json", digest_of(config), len(config)),
-            "layers": [descriptor("layer.v1.tar+gzip", layer.digest, layer.size) for layer in layers],
+            "layers": [
+                *(descriptor(packing(row["media-type"]), row["digest"], row["size"]) for row in below),
+                *(descriptor("layer.v1.tar+gzip", layer.digest, layer.size) for layer in layers),
+            ],
         }
     )
     return {
@@ -293,6 +308,69 @@ def platform_of(target: Mapping[str, Any]) -> dict[str, str]:
 
 def descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
     return {"mediaType": f"{MEDIA_TYPE}.{media_type}", "digest": digest, "size": size}
+
+
+def config_of(
+    blobs: Path,
+    wanted: Mapping[str, Any],
+    target: Mapping[str, Any],
+    layers: Sequence[Layer],
+    history: Sequence[str],
+    prefix: str,
+) -> bytes:
+    if "image" not in target:
+        return image_config(wanted, target, layers, history, prefix)
+    base = json.loads(blob_of(blobs, target["image"]["config"]).read_bytes())
+    return config_on(base, wanted, target, layers, history, prefix)
+
+
+def packing(media_type: str) -> str:
+    return "layer.v1.tar" + ("+gzip" if "gzip" in media_type else "+zstd" if "zstd" in media_type else "")
+
+
+def config_on(
+    base: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    target: Mapping[str, Any],
+    layers: Sequence[Layer],
+    history: Sequence[str],
+    prefix: str,
+) -> bytes:
+    """Give the config of an image that lies on another one, whose config is given."""
+    inner = dict(base.get("config") or {})
+    env = dict(one.split("=", 1) for one in inner.get("Env") or [])
+    usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    speaks = "LANG" in env or "LC_ALL" in env
+    folders = f"/{prefix}/bin" + (":/opt/conda/bin" if "conda" in target and prefix == "opt/venv" else "")
+    env["PATH"] = f"{folders}:{env.get('PATH') or usual}"
+    env["CONDA_PREFIX" if prefix == "opt/conda" else "VIRTUAL_ENV"] = f"/{prefix}"
+    if not speaks:
+        env["LANG"] = "C.UTF-8"
+    env |= dict(sorted(wanted["env"].items()))
+    if "entrypoint" in wanted:
+        inner["Entrypoint"], inner["Cmd"] = wanted["entrypoint"], wanted.get("cmd")
+    elif "cmd" in wanted:
+        inner["Cmd"] = wanted["cmd"]
+    elif not inner.get("Cmd") and not inner.get("Entrypoint"):
+        inner["Cmd"] = ["python"]
+    inner["Env"] = [f"{name}={value}" for name, value in env.items()]
+    inner["Labels"] = {**(inner.get("Labels") or {}), **wanted["labels"]}
+    inner["User"] = wanted.get("user") or inner.get("User")
+    inner["WorkingDir"] = wanted["workdir"]
+    below = [row["diff-id"] for row in target["image"]["layers"]]
+    told = base.get("history") or []
+    if sum(not entry.get("empty_layer") for entry in told) != len(below):
+        told = [{"created": CREATED, "created_by": "base"} for _ in below]
+    kept = {key: value for key, value in inner.items() if value and key not in {"OnBuild", "Image"}}
+    document = {
+        **platform_of(target),
+        **({"variant": base["variant"]} if base.get("variant") else {}),
+        "created": CREATED,
+        "config": kept,
+        "rootfs": {"type": "layers", "diff_ids": [*below, *(layer.diff_id for layer in layers)]},
+        "history": [*told, *({"created": CREATED, "created_by": text} for text in history)],
+    }
+    return canonical(document)
 
 
 def image_config(

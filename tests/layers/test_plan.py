@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
-from envfreeze.errors import UntrustedError
+from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.layers.plan import (
     CONDA_BUCKETS,
     DEB_BUCKETS,
@@ -20,7 +20,7 @@ from envfreeze.layers.plan import (
     check_plan,
     plan,
 )
-from envfreeze.locking.model import AptBase, CondaPackage, Deb, Target, Wheel
+from envfreeze.locking.model import AptBase, CondaPackage, Deb, ImageBase, ImageLayer, Target, Wheel
 from envfreeze.oci.platform import Platform
 
 OVERLAY_LIMIT = 127
@@ -134,3 +134,30 @@ def test_a_plan_that_leaves_a_package_out_is_refused():
     check_plan(replace(whole, layers=plan(whole)))
     with pytest.raises(UntrustedError, match="plan of layers"):
         check_plan(replace(whole, layers=plan(whole)[:-2]))
+
+
+def on_image(made, layers):
+    one = ImageLayer(Digest.of(b"blob"), Digest.of(b"tar"), 1, "application/vnd.oci.image.layer.v1.tar+gzip")
+    image = ImageBase("team/base:1", one.digest, None, one.digest, 2, (), (one,) * layers, {})
+    return replace(made, image=image)
+
+
+@given(packages, packages, packages, st.integers(1, 91))
+def test_with_the_layers_of_an_image_there_are_still_as_many_as_overlay_takes(debs, wheels, conda, below):
+    layers = plan(on_image(target(debs, wheels, conda), below))
+    assert below + len(layers) + 1 < OVERLAY_LIMIT
+    assert ("system" in [layer.name for layer in layers]) == bool(debs)
+
+
+def test_many_large_packages_on_an_image_of_many_layers_share_buckets():
+    large = {f"p{number}": LARGE for number in range(200)}
+    for below in (1, 19, 20, 67, 68, 91):
+        layers = plan(on_image(target(large, large, large), below))
+        assert below + len(layers) + 1 < OVERLAY_LIMIT
+        assert {name for layer in layers for name in layer.packages} == large.keys()
+    assert plan(on_image(target(large, large), 19)) == plan(target(large, large))
+
+
+def test_an_image_of_too_many_layers_is_refused():
+    with pytest.raises(UsageError, match="has 92 layers, 1 too many"):
+        plan(on_image(target({}, {}), 92))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pytest
 
@@ -13,6 +14,7 @@ from envfreeze.oci.descriptor import Descriptor
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.registry import resolve, tags
 from envfreeze.oci.validate import validate
+from envfreeze.store.cache import Cache
 from envfreeze.store.download import NotFoundError
 
 AMD64 = Platform("linux", "amd64")
@@ -188,3 +190,51 @@ def test_layers_are_streams_of_the_image_interface(registry_server, registry, co
     assert found.media_type == media.LAYER_ZSTD
     with found.open() as blob:
         assert isinstance(blob, io.BufferedReader)
+
+
+def test_two_hundred_faults_end_right_or_in_a_clear_error(registry_server, registry, connect, tmp_path):
+    """Drops, delays, truncations, corruptions, redirects, refusals, in any order and anywhere."""
+    chance = random.Random(7)
+    layer = registry_server.layer_of({"a": chance.randbytes(30_000)}, "plain")
+    image = registry_server.image_of([layer])
+    digest = registry.push(image, "team/base", "1")
+    fault = registry_server.Fault
+    kinds = [
+        lambda: fault(cut=chance.randrange(40)),
+        lambda: fault(cut=chance.randrange(40, 30_000)),
+        lambda: fault(flip=True),
+        lambda: fault(delay=0.01),
+        lambda: fault(status=chance.choice([401, 403, 404, 408, 429, 500, 502, 503])),
+        lambda: fault(status=429, headers={"Retry-After": "0"}),
+        lambda: fault(status=307, headers={"Location": f"http://{registry.host}/v2/elsewhere"}),
+        lambda: fault(status=301, headers={"Location": "ftp://example.invalid/x"}),
+        lambda: fault(headers={"Content-Type": "text/html"}, body=b"<html>sign in</html>"),
+        lambda: fault(status=206, headers={"Content-Range": "bytes 9-10/11"}, body=b"xx"),
+        lambda: fault(body=b""),
+    ]
+    paths = [
+        "/v2/team/base/manifests/1",
+        f"/v2/team/base/blobs/{Digest.of(image.config)}",
+        f"/v2/team/base/blobs/{layer.digest}",
+    ]
+    right = faults = 0
+    said = []
+    with Cache.open(tmp_path / "faults") as cache:
+        while faults < 200:
+            for path in paths:
+                registry.faults[path] = [chance.choice(kinds)() for _ in range(chance.randrange(3))]
+            faults += sum(map(len, registry.faults.values()))
+            cache.discard(layer.digest)
+            try:
+                pulled = resolve(f"{registry.host}/team/base:1", AMD64, registries=connect(), cache=cache)
+                with pulled.image.layers[0].open() as blob:
+                    assert blob.read() == layer.blob
+                assert pulled.image.digest == digest
+                right += 1
+            except (NetworkError, UntrustedError) as error:
+                said.append(f"{error.message} {error.details}")
+            found = cache.find(layer.digest)
+            assert found is None or Digest.of_file(found) == layer.digest
+    assert right > 10
+    assert len(said) > 10
+    assert all(registry.host in text for text in said)
