@@ -15,7 +15,8 @@ import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError, UsageError
-from envfreeze.locking import indexes, pip
+from envfreeze.locking import guard, indexes, pip, uv
+from envfreeze.locking.indexes import Indexes
 from envfreeze.locking.pip import PipTarget
 from envfreeze.oci.platform import Platform
 
@@ -428,7 +429,7 @@ class TestErrors:
         project = make_project(
             files={"requirements.txt": "a ==\n"}, requirements=("requirements.txt",), index_url=index.url
         )
-        with pytest.raises(UsageError, match=r"^requirements\.txt, line 1: "):
+        with pytest.raises(UsageError, match=r"requirements\.txt, line 1: 'a ==' is not a requirement"):
             pip.resolve(project, AMD64)
         with pytest.raises(UsageError, match="the project's dependencies"):
             pip.resolve(make_project("a ==", index_url=index.url), AMD64)
@@ -555,3 +556,29 @@ def test_edges_of_wheels_named_by_their_url_are_known(
     project = make_project(f"app @ {index.file_url(app)}", index_url=index.url)
     first, second = pip.resolve(project, AMD64)
     assert (first.name, first.dependencies, second.dependencies) == ("app", ("lib",), ())
+
+
+def test_what_goes_wrong_meanwhile_ends_uv(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        (tmp_path / "a.in").write_text("a")
+        waiting = []
+
+        def meanwhile() -> None:
+            waiting.append(silent.accept()[0])  # uv runs, and waits for an answer that never comes
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            uv.compile_pylock(
+                ["--output-file=pylock.toml", "a.in"],
+                folder=tmp_path,
+                offline=False,
+                shown_as={},
+                indexes=Indexes(f"http://127.0.0.1:{silent.getsockname()[1]}/simple/", (), ()),
+                python=guard.make(tmp_path / "guard"),
+                meanwhile=meanwhile,
+            )
+        with waiting[0] as connection:
+            connection.settimeout(20)
+            while connection.recv(65536):
+                pass
