@@ -1,28 +1,26 @@
 """The packages in an image that somebody made: read from the names in its layers, whoever built it.
 
 Python packages are known by their `*.dist-info` folder (the packaging specification "Recording installed
-projects"), conda packages by the name of their file in `conda-meta`. Layers are gone through as a runtime
-lays them over each other: a whiteout removes what lower layers brought (image-spec, layer.md).
+projects"), conda packages by the name of their file in `conda-meta`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UntrustedError
+from envfreeze.errors import MachineError
 from envfreeze.gpu.model import Base, Package
-from envfreeze.oci import canonical
-from envfreeze.oci.inflate import inflate
-from envfreeze.oci.members import Type, members
+from envfreeze.oci import canonical, merged
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from envfreeze.oci.image import Image, Layer
-    from envfreeze.oci.members import Content, Member
+    from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
 
 # Not the copies that some packages carry of others, as in setuptools/_vendor.
@@ -31,12 +29,8 @@ _DIST_INFO = re.compile(
 )
 _CONDA_META = re.compile(r"(?:.*/)?conda-meta/(?P<name>[^/]+)-(?P<version>[^/-]+)-(?P<build>[^/-]+)\.json")
 _COMPAT = re.compile(r"usr/local/cuda-(?P<major>[0-9]+)\.(?P<minor>[0-9]+)/compat/libcuda\.so\..*")
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
 BASE_NAME = "org.opencontainers.image.base.name"
 """The label that names an image's base (image-spec, annotations.md)."""
-
-_INSTALLER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,93 +64,59 @@ def read(image: Image, progress: Progress = SILENT) -> ImagePackages:
 
     Raises:
         UntrustedError: a config or a layer is damaged.
-        MachineError: a file cannot be read.
+        MachineError: a file cannot be read, or the names of the packages cannot be written down.
 
     """
     config = canonical.parse(image.config, "the image's config").get("config")
     config = config if isinstance(config, dict) else {}
-    found = _Found()
     task = progress.task("looking into the image", sum(layer.size for layer in image.layers))
     try:
-        for layer in image.layers:
-            _read_layer(layer, found)
-            task.advance(layer.size)
+        with tempfile.TemporaryDirectory(prefix="envfreeze-image-") as folder:
+            root = merged.extract(
+                image,
+                _matches(_DIST_INFO),
+                Path(folder),
+                named=_matches(_CONDA_META, _COMPAT),
+                seen=task.advance,
+            ).root
+            paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+            packages, compat = _packages(paths, root), _compat(paths)
+    except OSError as error:
+        raise MachineError(
+            f"no room to look into the image in {tempfile.gettempdir()}: {error.strerror}",
+            hint="set TMPDIR to a folder that can be written",
+        ) from error
     finally:
         task.finish()
-    return ImagePackages(
-        packages=found.packages(),
-        env=_env(config.get("Env")),
-        labels=_texts(config.get("Labels")),
-        compat=found.compat(),
-    )
+    return ImagePackages(packages, _env(config.get("Env")), _texts(config.get("Labels")), compat)
 
 
-@dataclass(slots=True)
-class _Found:
-    """What the layers so far have, by path: `below` of lower layers, `here` of this one."""
+def _packages(paths: Collection[str], root: Path) -> tuple[Package, ...]:
+    """The packages whose files are at these paths of an image, below `root`."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - heavy
 
-    below: dict[str, Package | str] = field(default_factory=dict)
-    here: dict[str, Package | str] = field(default_factory=dict)
-
-    def take(self, member: Member, content: Content) -> None:
-        path = member.path
-        folder, _, name = path.rpartition("/")
-        if name == _OPAQUE:
-            self._hide(folder + "/" if folder else "")
-        elif name.startswith(_WHITEOUT):
-            hidden = f"{folder}/{name.removeprefix(_WHITEOUT)}".removeprefix("/")
-            self.below.pop(hidden, None)
-            self._hide(hidden + "/")
-        elif member.type in {Type.FILE, Type.HARDLINK, Type.SYMLINK}:
-            self._add(path, content)
-
-    def settle(self) -> None:
-        """The layer is over."""
-        self.below |= self.here
-        self.here = {}
-
-    def packages(self) -> tuple[Package, ...]:
-        of_conda = {
-            path.rpartition("/")[0] for path, value in self.below.items() if isinstance(value, str) and value
-        }
-        packages = {
-            (value.side, value.name, value.version, value.build): value
-            for path, value in self.below.items()
-            if isinstance(value, Package) and path.rpartition("/")[0] not in of_conda
-        }
-        return tuple(packages[key] for key in sorted(packages, key=lambda key: (key[0] != "pip", *key)))
-
-    def compat(self) -> str:
-        matches = [match for path in self.below if (match := _COMPAT.fullmatch(path))]
-        newest = max(matches, key=lambda match: (int(match["major"]), int(match["minor"])), default=None)
-        return "" if newest is None else f"cuda-compat-{newest['major']}-{newest['minor']}"
-
-    def _add(self, path: str, content: Content) -> None:
-        from packaging.utils import canonicalize_name  # noqa: PLC0415 - heavy
-
-        if match := _DIST_INFO.fullmatch(path):
-            if match["file"] == "METADATA":
-                self.here[path] = Package(canonicalize_name(match["name"]), match["version"])
-            elif (content.read(_INSTALLER) or b"").strip() == b"conda":
-                self.here[path] = "conda"  # one package on two sides would be counted twice
+    found: dict[tuple[str, str, str, str], Package] = {}
+    for path in paths:
+        if (match := _DIST_INFO.fullmatch(path)) and match["file"] == "METADATA":
+            installer = root / path.replace("/METADATA", "/INSTALLER")
+            # What conda installed is named by conda: on two sides it would be counted twice.
+            if not installer.is_file() or installer.read_bytes().strip() != b"conda":
+                package = Package(canonicalize_name(match["name"]), match["version"])
+                found["pip", package.name, package.version, ""] = package
         elif match := _CONDA_META.fullmatch(path):
-            self.here[path] = Package(match["name"], match["version"], "conda", match["build"])
-        elif _COMPAT.fullmatch(path):
-            self.here[path] = ""
-
-    def _hide(self, prefix: str) -> None:
-        for path in [path for path in self.below if path.startswith(prefix)]:
-            del self.below[path]
+            package = Package(match["name"], match["version"], "conda", match["build"])
+            found["conda", package.name, package.version, package.build] = package
+    return tuple(found[key] for key in sorted(found, key=lambda key: (key[0] != "pip", *key)))
 
 
-def _read_layer(layer: Layer, found: _Found) -> None:
-    try:
-        with inflate(layer.open(), layer.media_type) as tar:
-            for member, content in members(tar):
-                found.take(member, content)
-    except UntrustedError as error:
-        raise UntrustedError(f"layer {layer.digest}: {error.message}", hint=error.hint) from error
-    found.settle()
+def _compat(paths: Collection[str]) -> str:
+    matches = [match for path in paths if (match := _COMPAT.fullmatch(path))]
+    newest = max(matches, key=lambda match: (int(match["major"]), int(match["minor"])), default=None)
+    return "" if newest is None else f"cuda-compat-{newest['major']}-{newest['minor']}"
+
+
+def _matches(*patterns: re.Pattern[str]) -> Callable[[str], bool]:
+    return lambda path: any(pattern.fullmatch(path) for pattern in patterns)
 
 
 def _env(listed: object) -> dict[str, str]:

@@ -60,13 +60,30 @@ class Merged:
         return path
 
 
-def extract(image: Image, wanted: Callable[[str], bool], folder: Path) -> Merged:
+def _none(_path: str) -> bool:
+    return False
+
+
+def _nobody(_size: int) -> None:
+    """Tell nobody."""
+
+
+def extract(
+    image: Image,
+    wanted: Callable[[str], bool],
+    folder: Path,
+    *,
+    named: Callable[[str], bool] = _none,
+    seen: Callable[[int], None] = _nobody,
+) -> Merged:
     """Write the chosen files of an image below a folder.
 
     Args:
         image: the image.
         wanted: chooses by the path in the image, without the leading slash.
         folder: an empty one.
+        named: chooses files of which only the name counts: they are written empty. A link counts too.
+        seen: told of the compressed bytes that have been gone through.
 
     Returns:
         Where they are; a path that no file system takes is left out.
@@ -78,7 +95,7 @@ def extract(image: Image, wanted: Callable[[str], bool], folder: Path) -> Merged
     """
     store = folder / "layers"
     store.mkdir()
-    state = _State(store)
+    state = _State(store, named)
     for number, layer in enumerate(image.layers, 1):
         if layer.media_type not in media.LAYERS:
             raise UntrustedError(f"layer {number} of the image is no file system ({layer.media_type})")
@@ -86,6 +103,7 @@ def extract(image: Image, wanted: Callable[[str], bool], folder: Path) -> Merged
             state.put(layer, wanted)
         except UntrustedError as error:
             raise UntrustedError(f"layer {number} of the image: {error.message}") from error
+        seen(layer.size)
     root = folder / "root"
     root.mkdir()
     for path, file in sorted(state.files.items()):
@@ -118,6 +136,7 @@ class _State:
     """The layers so far."""
 
     store: Path
+    named: Callable[[str], bool]
     files: dict[str, Path] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     _count: int = 0
@@ -163,17 +182,24 @@ class _State:
             own.links[member.path] = member.link
         elif member.type is Type.DIRECTORY and (member.path in self.links or member.path in self.files):
             own.hidden.add(member.path)
-        if not wanted(member.path) or path_problem(member.path) is not None:
-            return
-        if member.type is Type.FILE:
+        if path_problem(member.path) is None:
+            self._choose(member, content, own, wanted)
+
+    def _choose(self, member: Member, content: Content, own: _Own, wanted: Callable[[str], bool]) -> None:
+        if member.type is not Type.DIRECTORY and self.named(member.path):
+            own.files[member.path] = self._file(b"")
+        elif member.type is Type.FILE and wanted(member.path):
             own.files[member.path] = self._keep(member.path, content)
-        elif member.type is Type.HARDLINK:
+        elif member.type is Type.HARDLINK and wanted(member.path):
             own.hard[member.path] = member.link
 
     def _keep(self, path: str, content: Content) -> Path:
         data = content.read(_LARGEST)
         if data is None:
             raise UntrustedError(f"{path} is larger than {_LARGEST} bytes")
+        return self._file(data)
+
+    def _file(self, data: bytes) -> Path:
         self._count += 1
         if self._count > _MOST_FILES:
             raise UntrustedError(f"it holds more than {_MOST_FILES} files about packages")
