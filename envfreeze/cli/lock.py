@@ -239,7 +239,8 @@ def _summary(target: Target) -> str:
     sides = [(len(target.base.packages), "OS package"), (len(target.conda), "conda package")]
     sides.append((len(target.wheels), "wheel"))
     counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
-    return ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
+    told = ", ".join([f"{target.platform}: Python {target.python}", f"glibc {target.glibc}", *counts])
+    return told if target.image is None else f"{told} on {target.image.reference}"
 
 
 def _by_index(target: Target) -> dict[str, list[str]]:
