@@ -75,7 +75,8 @@ def _summary(target: Target) -> str:
     if target.gpu is not None and target.gpu.cuda is not None:
         words = ", ".join(dict.fromkeys(one.word for one in target.gpu.fleet))
         system.append(f"CUDA {target.gpu.cuda}" + (f" ({words})" if words else ""))
-    return ", ".join([*system, *counts])
+    told = ", ".join([*system, *counts])
+    return told if target.image is None else f"{told} on {target.image.reference}"
 
 
 def _gpu(target: Target) -> dict[str, Any]:

@@ -46,14 +46,14 @@ class ImageSettings:
     """`[image]`.
 
     Attributes:
-        base: `apt:<distribution>/<suite>`.
+        base: `apt:<distribution>/<suite>`, or an image reference.
         python: the minor version asked for (`3.13`), None for the base's own.
         platforms: at least one, in the order written.
         env: further environment variables.
         packages: names of OS packages, as written: `git`, or `git=1:2.47.3-0+deb13u1` for that very version.
         mirror: root of the distribution's mirror; None: found out.
         include: project files and folders to copy in, relative POSIX paths, folders with or without `/`.
-        user: `name`, `uid` or `uid:gid` that the container runs as; None: root.
+        user: `name`, `uid` or `uid:gid` that the container runs as; None: root, or an image base's own.
         workdir: absolute path that included files are copied to and commands start in.
         entrypoint: argument list or None.
         cmd: argument list or None.

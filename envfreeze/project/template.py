@@ -23,7 +23,7 @@ _HEAD = """\
 # `envfreeze schema` prints all keys.
 
 [image]
-# base = "apt:debian/trixie"      # the suite that the base is assembled from
+# base = "apt:debian/trixie"      # a suite to assemble the base from, or an image of a registry
 # python = "3.13"                 # the suite's own without it
 # packages = ["git"]              # OS packages
 """

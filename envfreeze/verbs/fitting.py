@@ -150,8 +150,19 @@ def _facts(judged: Judged, known: Tables) -> GpuFacts | None:
             )
             for verdict in judged.verdicts
         ),
-        env=variables.environment(stack, known),
+        env={} if _is_of_base(judged) else variables.environment(stack, known),
     )
+
+
+def _is_of_base(judged: Judged) -> bool:
+    """Whether nothing but the base says anything of CUDA: then its own variables stay as they are."""
+    stack = judged.stack
+    of_base = (
+        stack.base is not None
+        and stack.evidence[:1]
+        and stack.evidence[0].source.startswith(stack.base.reference)
+    )
+    return bool(of_base) and not judged.verdicts and not stack.frameworks
 
 
 def _text(version: object) -> str | None:

@@ -13,6 +13,7 @@ import io
 import json
 import lzma
 import os
+import re
 import shlex
 import signal
 import struct
@@ -366,7 +367,7 @@ class Site:
         found = {
             path.rpartition("/")[2]: content
             for path, content in self.files.items()
-            if path.startswith(f"/wheels/{name.replace('-', '_')}-")
+            if re.match(rf"/wheels/{name}-[0-9]", path.replace("_", "-"))
         }
         listed = [
             {

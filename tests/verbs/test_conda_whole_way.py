@@ -96,3 +96,28 @@ def test_a_package_whose_link_scripts_are_allowed_is_installed_without_running_t
     assert ended.code == 0, ended.stderr
     built = mixed.run("build")
     assert built.code == 0, built.stderr
+
+
+def test_condas_python_on_a_base_that_is_an_image(mixed, registry_server):
+    with registry_server.serve() as registry:
+        image = registry_server.image_of(
+            [{"usr/lib/libc.so.6": b"GNU C Library stable release version 2.34."}],
+            settings={"Env": ["PATH=/usr/bin", "CUDA_VERSION=12.8.1"]},
+        )
+        registry.push(image, "team/base", "1")
+        mixed.replace("envfreeze.toml", "[image]\n", f'[image]\nbase = "{registry.host}/team/base:1"\n')
+        mixed.commit()
+        ended = mixed.run("lock")
+        assert ended.code == 0, ended.stderr
+        (target,) = lock_files.read(mixed.root).targets
+        assert (target.python, target.glibc, target.image.interpreter) == (f"{MINOR}.4", "2.34", None)
+        assert not target.base.packages
+        digest = mixed.run("build").digest
+        assert mixed.built() == digest
+        config = json.loads(layout.read(mixed.root / ".envfreeze" / "image").config)["config"]
+        assert config["Env"][:3] == [
+            "PATH=/opt/conda/bin:/usr/bin",
+            "CUDA_VERSION=12.8.1",
+            "CONDA_PREFIX=/opt/conda",
+        ]
+        assert mixed.run("verify", str(digest)).stdout == "identical\n"

@@ -37,11 +37,17 @@ def registry(registry_server):
         yield served
 
 
+@pytest.fixture(scope="module")
+def assembled():
+    """The layers that envfreeze assembled of the archive's packages, once they are there."""
+    return []
+
+
 @pytest.fixture
-def suite_image(small_project, registry_server):
+def suite_image(small_project, registry_server, assembled):
     """Make what envfreeze assembles of the archive's packages, without an environment, into a base."""
 
-    def make(further=None, settings=CUDA):
+    def layers():
         work = small_project(where="base")
         assert work.run("lock").code == 0
         assert work.run("build", "--no-record").code == 0
@@ -52,11 +58,16 @@ def suite_image(small_project, registry_server):
             for layer, entry in zip(image.layers, made, strict=True)
             if entry["created_by"].startswith(("deb", "system"))
         ]
-        below = [in_memory(registry_server, layer) for layer in kept]
-        top = registry_server.layer_of({"etc/os-release": RELEASE, **(further or {})})
+        found = [in_memory(registry_server, layer) for layer in kept]
         shutil.rmtree(work.root)
         shutil.rmtree(work.cache)
-        return registry_server.image_of([*below, top], settings=settings)
+        return found
+
+    def make(further=None, settings=CUDA):
+        if not assembled:
+            assembled.extend(layers())
+        top = registry_server.layer_of({"etc/os-release": RELEASE, **(further or {})})
+        return registry_server.image_of([*assembled, top], settings=settings)
 
     return make
 

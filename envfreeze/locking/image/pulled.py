@@ -172,6 +172,8 @@ def look(
         UntrustedError: a layer is damaged, or its tar is not the one that the config names.
 
     """
-    missing = reading.unread(image.layers, cache) if trusting else image.layers
-    files = obtain(image, missing, cache=cache, offline=offline, progress=progress) if missing else {}
-    return reading.read(image.layers, files, cache, trusting=trusting)
+
+    def fetched(layers: Sequence[ImageLayer]) -> Mapping[Digest, Path]:
+        return obtain(image, layers, cache=cache, offline=offline, progress=progress)
+
+    return reading.read(image.layers, fetched, cache, trusting=trusting)

@@ -27,7 +27,7 @@ from envfreeze.oci.members import Type, members, rest
 from envfreeze.oci.verified import open_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -61,13 +61,17 @@ _KINDS = {
 
 
 def read(
-    layers: Sequence[ImageLayer], files: Mapping[Digest, Path], cache: Cache, *, trusting: bool = True
+    layers: Sequence[ImageLayer],
+    obtain: Callable[[Sequence[ImageLayer]], Mapping[Digest, Path]],
+    cache: Cache,
+    *,
+    trusting: bool = True,
 ) -> Inventory:
     """Read an image's layers.
 
     Args:
         layers: lowest first.
-        files: digest of a layer to its blob; may lack those that `unread` does not name.
+        obtain: has the blobs of some layers on disk, and gives their files.
         cache: remembers what was found.
         trusting: what is remembered counts; else every layer is read.
 
@@ -75,21 +79,16 @@ def read(
         UntrustedError: a layer is damaged, or its tar is not the one that the config names.
 
     """
-
-    def one(layer: ImageLayer) -> LayerContents:
-        found = _recall(cache, layer) if trusting else None
-        if found is None:
-            found = read_layer(layer, files[layer.digest])
-            _remember(cache, layer, found)
-        return found
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return Inventory.of(list(pool.map(one, layers)))
-
-
-def unread(layers: Sequence[ImageLayer], cache: Cache) -> tuple[ImageLayer, ...]:
-    """Those layers whose content is not remembered."""
-    return tuple(layer for layer in layers if _recall(cache, layer) is None)
+    found = {layer: _recall(cache, layer) if trusting else None for layer in dict.fromkeys(layers)}
+    missing = [layer for layer, contents in found.items() if contents is None]
+    if missing:
+        files = obtain(missing)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            fresh = list(pool.map(lambda layer: read_layer(layer, files[layer.digest]), missing))
+        for layer, made in zip(missing, fresh, strict=True):
+            _remember(cache, layer, made)
+            found[layer] = made
+    return Inventory.of([contents for layer in layers if (contents := found[layer]) is not None])
 
 
 def read_layer(layer: ImageLayer, path: Path) -> LayerContents:

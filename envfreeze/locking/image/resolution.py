@@ -186,7 +186,7 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
                 f"[image] base: {image.reference} has a /{folder} of its own, where the environment goes",
                 hint="choose the base that this image was made from",
             )
-    glibc = system.glibc(inventory, image.reference)
+    glibc = system.glibc(inventory, image.reference, platform)
     distribution = system.distribution(inventory)
     suite = suites.shipped().get(distribution.suite)
     installed = dpkg.installed(inventory, platform.debian_architecture)

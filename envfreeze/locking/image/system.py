@@ -12,8 +12,10 @@ from envfreeze.locking.image import dpkg
 
 if TYPE_CHECKING:
     from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.oci.platform import Platform
 
-_LIBC = ("libc.so.6", "libc-2.")
+_FOLDERS = ("lib64", "usr/lib64", "lib", "usr/lib")
+"""Where the C library is beside Debian's folders for an architecture (FHS 3.0, 3.10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,19 @@ def distribution(inventory: Inventory) -> Distribution:
     )
 
 
-def glibc(inventory: Inventory, reference: str) -> str:
+def glibc(inventory: Inventory, reference: str, platform: Platform) -> str:
     """Find out the version of the C library, `2.39`: what the library says of itself, else what dpkg says.
+
+    Only the library that programs are loaded with counts: a compiler's or conda's sysroot has another.
 
     Raises:
         UsageError: the image has no glibc, so that no wheel of the index fits it.
 
     """
-    for path in sorted(inventory.texts):
-        if path.rpartition("/")[2].startswith(_LIBC) and "lib" in path:
-            return inventory.texts[path].decode("ascii")
+    for folder in (f"lib/{platform.multiarch}", f"usr/lib/{platform.multiarch}", *_FOLDERS):
+        stated = inventory.read(f"{folder}/libc.so.6")
+        if stated is not None:
+            return stated.decode("ascii")
     for package in dpkg.installed(inventory):
         if package.name == "libc6":
             try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.image.inventory import Inventory, Item, LayerContents
-from envfreeze.locking.image.reading import read, read_layer, unread
+from envfreeze.locking.image.reading import read, read_layer
 from envfreeze.locking.model import ImageLayer
 from envfreeze.store.cache import Cache
 
@@ -116,10 +116,17 @@ def test_a_layer_of_any_packing_is_read_and_remembered(stored, registry_server, 
     }
     made, path = stored(contents, packing)
     with Cache.open(tmp_path / "cache") as cache:
-        assert unread([made], cache) == (made,)
-        found = read([made], {made.digest: path}, cache)
-        assert not unread([made], cache)
-        assert read([made], {}, cache).items == found.items
+        asked = []
+
+        def obtain(layers):
+            asked.extend(layers)
+            return {made.digest: path}
+
+        found = read([made], obtain, cache)
+        assert read([made], obtain, cache).items == found.items
+        assert asked == [made]
+        assert read([made], obtain, cache, trusting=False).items == found.items
+        assert asked == [made, made]
     assert found.texts == {"etc/os-release": b"ID=debian\n", "usr/lib/libc.so.6": b"2.41"}
     assert found.read("usr/bin/again") == b"ID=debian\n"
     assert found.items["etc/private"] == Item("DIRECTORY", 0o700, 5, 6)

@@ -8,6 +8,7 @@ from envfreeze.errors import UsageError
 from envfreeze.locking.image import dpkg, system
 from envfreeze.locking.image.inventory import Inventory, Item, LayerContents
 from envfreeze.locking.image.python import interpreters
+from envfreeze.oci.platform import Platform
 
 
 def inventory(texts=(), paths=(), links=()):
@@ -69,10 +70,17 @@ def test_os_release_is_read_with_and_without_quotes(written):
 
 def test_the_c_library_is_what_it_says_of_itself_before_what_dpkg_says():
     status = {"var/lib/dpkg/status": stanza("libc6", "2.39-0ubuntu8").encode()}
-    assert system.glibc(inventory(status), "x") == "2.39"
-    assert system.glibc(inventory({**status, "lib64/libc.so.6": b"2.34"}), "x") == "2.34"
+    amd64 = Platform("linux", "amd64")
+    assert system.glibc(inventory(status), "x", amd64) == "2.39"
+    own = {"lib64/libc.so.6": b"2.34", "opt/conda/sysroot/lib64/libc.so.6": b"2.17"}
+    assert system.glibc(inventory({**status, **own}), "x", amd64) == "2.34"
+    linked = inventory(
+        {"usr/lib/x86_64-linux-gnu/libc-2.31.so": b"2.31"},
+        links={"lib": "usr/lib", "usr/lib/x86_64-linux-gnu/libc.so.6": "libc-2.31.so"},
+    )
+    assert system.glibc(linked, "x", amd64) == "2.31"
     with pytest.raises(UsageError, match="musl"):
-        system.glibc(inventory(paths=["lib/ld-musl-x86_64.so.1"]), "alpine")
+        system.glibc(inventory(paths=["lib/ld-musl-x86_64.so.1"]), "alpine", amd64)
 
 
 def test_installed_is_what_dpkg_calls_so_and_what_distroless_lists():
