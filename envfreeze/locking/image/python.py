@@ -67,6 +67,27 @@ def interpreters(inventory: Inventory, env: Mapping[str, str]) -> tuple[Interpre
     return tuple(found)
 
 
+def chosen(
+    inventory: Inventory, env: Mapping[str, str], *, minor: str | None, requires: str | None
+) -> Interpreter | None:
+    """The image's own Python that is to be used: the first that fits; None where none does.
+
+    Args:
+        inventory: of the image.
+        env: the variables of its config.
+        minor: the minor version that is asked for; None: any.
+        requires: a PEP 440 specifier that the version has to meet; None: any does.
+
+    """
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
+
+    accepted = SpecifierSet(requires or "")
+    for one in interpreters(inventory, env):
+        if minor in {None, one.minor} and accepted.contains(one.version, prereleases=True):
+            return one
+    return None
+
+
 def _interpreter(inventory: Inventory, env: Mapping[str, str], folder: str, name: str) -> Interpreter | None:
     match = _INTERPRETER.fullmatch(name)
     if match is None or not inventory.is_file(f"{folder}/{name}"):

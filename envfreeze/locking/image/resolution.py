@@ -193,7 +193,9 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
     wanted = {text.partition("=")[0] for text in project.image.packages}
     interpreter = None
     if python:
-        interpreter = _interpreter(project, image, inventory)
+        interpreter = pythons.chosen(
+            inventory, image.env, minor=project.image.python, requires=project.requires_python
+        )
         if interpreter is None:
             wanted |= _python_packages(project, image, inventory, distribution, suite)
     pins = apt.pins(project)
@@ -283,21 +285,6 @@ class _Found:
             glibc=self.glibc if libc is None else apt.glibc_version(libc),
             fresh=fresh and bool(base.packages),
         )
-
-
-def _interpreter(project: Project, image: ImageBase, inventory: Inventory) -> Interpreter | None:
-    """The base's own Python that is to be used; None where it has none that fits."""
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
-
-    requires = SpecifierSet(project.requires_python or "")
-    return next(
-        (
-            one
-            for one in pythons.interpreters(inventory, image.env)
-            if project.image.python in {None, one.minor} and requires.contains(one.version, prereleases=True)
-        ),
-        None,
-    )
 
 
 def _python_packages(

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.registry import places as whereabouts
+from envfreeze.oci.registry.document import hold, read
 from envfreeze.oci.registry.door import Door
 from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError, Client
@@ -28,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from envfreeze.digest import Digest
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.reference import Reference
+    from envfreeze.oci.registry.document import Document
     from envfreeze.oci.registry.places import Place
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
-_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 _ACCEPTED = ", ".join(sorted(media.INDEXES | media.MANIFESTS))
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 _MOST_PAGES = 1000
@@ -42,27 +42,6 @@ _TAGS_A_PAGE = 1000
 _OK = 200
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A manifest or an index, as the registry has it.
-
-    Attributes:
-        raw: its exact bytes.
-        media_type: one of `media.MANIFESTS` or `media.INDEXES`.
-        place: where it came from.
-
-    """
-
-    raw: bytes
-    media_type: str
-    place: Place
-
-    @property
-    def digest(self) -> Digest:
-        """Of its bytes."""
-        return Digest.of(self.raw)
 
 
 class Registries:
@@ -140,7 +119,7 @@ class Registries:
 
         def one(place: Place) -> bytes:
             raw, _ = self._get(f"{place.url}/blobs/{descriptor.digest}", {}, canonical.LIMIT)
-            _hold(raw, descriptor.digest, what)
+            hold(raw, descriptor.digest, what)
             return raw
 
         return self._first(what, self._places(name), one)
@@ -229,32 +208,7 @@ class Registries:
 
     def _document(self, reference: Reference, place: Place, name: str) -> Document:
         raw, headers = self._get(f"{place.url}/manifests/{name}", {"Accept": _ACCEPTED}, canonical.LIMIT)
-        if reference.digest is not None:
-            _hold(raw, reference.digest, str(reference))
-        stated = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if stated.startswith(_SCHEMA_1):
-            raise UntrustedError(
-                f"{reference} is an image of Docker's first format (schema 1), without digests of layers",
-                hint="its owner can push it again with any Docker since 1.10; or choose another base",
-            )
-        known = media.INDEXES | media.MANIFESTS
-        if stated not in known:
-            # Some servers call every document JSON; then its own word counts.
-            if b"<html" in raw[:1024].lower():
-                raise AttemptError("it answered with a web page, not with a manifest")
-            try:
-                stated = str(canonical.parse(raw, str(reference)).get("mediaType"))
-            except UntrustedError as error:
-                raise AttemptError("what it answered is not a manifest") from error
-            if stated not in known:
-                raise UntrustedError(f"{reference} is no image: its media type is {stated}")
-        promised = headers.get("docker-content-digest")
-        if promised is not None and promised.startswith("sha256:") and promised != str(Digest.of(raw)):
-            raise UntrustedError(
-                f"{reference}: {place.server} promises {promised} and sends {Digest.of(raw)}",
-                hint="a proxy between here and the registry may have changed it",
-            )
-        return Document(raw, stated, place)
+        return read(raw, headers, reference, place)
 
     def _tags(self, place: Place) -> tuple[str, ...]:
         found: set[str] = set()
@@ -291,14 +245,6 @@ class Registries:
             if length.isdigit() and int(length) != len(body):
                 raise AttemptError(f"it ended after {len(body)} of {length} bytes", again=True)
             return body, {key.lower(): value for key, value in response.headers.items()}
-
-
-def _hold(raw: bytes, digest: Digest, what: str) -> None:
-    if Digest.of(raw) != digest:
-        raise UntrustedError(
-            f"{what}: what came has the digest {Digest.of(raw)}",
-            hint="it was changed on the way or in the registry: do not use it",
-        )
 
 
 def _verdict(what: str, failures: Sequence[tuple[Place, AttemptError]]) -> NetworkError:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from envfreeze.digest import Digest
     from envfreeze.oci.image import Image, Layer
     from envfreeze.oci.platform import Platform
-    from envfreeze.oci.registry.connection import Document
+    from envfreeze.oci.registry.document import Document
 
 _ATTESTATION = "vnd.docker.reference.type"
 """The annotation of manifests that BuildKit puts beside images (BuildKit, attestation-storage.md)."""
