@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from envfreeze.layers.system.elf import MACHINES, shared_object
 from envfreeze.layers.system.ldformat import FLAGS, Library, in_order, natural, parse, render
 from envfreeze.locking.image import inventory
+from envfreeze.oci import links
 from envfreeze.oci.entry import Entry, Kind, file, path_problem, symlink
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _CACHE = "etc/ld.so.cache"
 _CONFIGURATION = "etc/ld.so.conf.d"
 _HWCAPS = "glibc-hwcaps"
-_MOST_LINKS = 40  # as many as the kernel follows (path_resolution(7))
 _BLANKS = " \t\n\v\f\r"
 
 
@@ -119,29 +119,15 @@ class _Root:
         """Give the names in a folder that is no link, in the order of their bytes."""
         return sorted(self._children.get(folder, ()), key=str.encode)
 
+    def _link(self, path: str) -> str | None:
+        entry = self.find(path)
+        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+
     def resolve(self, path: str) -> str | None:
         """Follow every link of a path; None where it leads to nothing."""
-        todo = path.split("/")[::-1]
-        done: list[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part in {"", "."}:
-                continue
-            if part == "..":
-                done = done[:-1]
-                continue
-            entry = self.find("/".join((*done, part)))
-            if entry is None or entry.kind is not Kind.SYMLINK:
-                done.append(part)
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                return None
-            if entry.link.startswith("/"):
-                done = []
-            todo += entry.link.split("/")[::-1]
-        real = "/".join(done)
+        real = links.follow(path, self._link)
+        if real is None:
+            return None
         return real if real in self._children or self.find(real) is not None else None
 
     def content(self, path: str) -> bytes | memoryview | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from envfreeze.oci import links
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -16,7 +18,6 @@ FILE, DIRECTORY, SYMLINK, HARDLINK, OTHER = "FILE", "DIRECTORY", "SYMLINK", "HAR
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_MOST_LINKS = 40  # as many as the kernel follows (path_resolution(7))
 
 
 class Item(NamedTuple):
@@ -98,29 +99,15 @@ class Inventory:
                 self._children.setdefault(above, set()).add(name)
         return sorted(self._children.get(folder, ()), key=_bytes)
 
+    def _link(self, path: str) -> str | None:
+        item = self.items.get(path)
+        return item.link if item is not None and item.kind == SYMLINK else None
+
     def resolve(self, path: str) -> str | None:
         """Follow every link of a path; None where it leads to nothing."""
-        todo = path.split("/")[::-1]
-        done: list[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part in {"", "."}:
-                continue
-            if part == "..":
-                done = done[:-1]
-                continue
-            item = self.items.get("/".join((*done, part)))
-            if item is None or item.kind != SYMLINK:
-                done.append(part)
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                return None
-            if item.link.startswith("/"):
-                done = []
-            todo += item.link.split("/")[::-1]
-        real = "/".join(done)
+        real = links.follow(path, self._link)
+        if real is None:
+            return None
         return real if not real or real in self.items or self.names(real) else None
 
     def read(self, path: str) -> bytes | None:
