@@ -57,6 +57,7 @@ def test_in_a_shared_layer_the_later_file_and_the_first_directory_win():
 def test_what_is_settled_elsewhere_is_not_reported():
     layers = [listing("a", [file("x", b"1")]), listing("b", [file("x", b"2")])]
     assert conflicts(layers, {"a", "b"}) == ()
+    assert conflicts(layers, {"a"}, {"b"}) == ("b overwrites 1 of the files of a: /x",)
 
 
 BELOW = [
