@@ -143,7 +143,14 @@ def resolve(
 
     """
     parsed = _parsed(reference)
-    registries = registries or Registries()
+    if registries is not None:
+        return _resolved(parsed, platform, registries, cache)
+    # Closed until a layer is opened: an image is a value, and nobody closes it.
+    with Registries() as own:
+        return _resolved(parsed, platform, own, cache)
+
+
+def _resolved(parsed: Reference, platform: Platform, registries: Registries, cache: Cache | None) -> Pulled:
     document = registries.document(parsed)
     index = None
     if document.media_type in media.INDEXES:
