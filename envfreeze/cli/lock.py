@@ -16,6 +16,8 @@ from envfreeze.errors import UsageError
 if TYPE_CHECKING:
     from envfreeze.cli.console import Console
     from envfreeze.locking.imports.model import ImportedLock
+    from envfreeze.oci.image import Image
+    from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
 
 
@@ -183,11 +185,14 @@ def _moment(text: str) -> datetime:
 
 
 def _environment(place: Path | None, prefix: str | None, project: Project, console: Console) -> ImportedLock:
-    """Read an environment of this machine, or that of an image that lies on it."""
+    """Read an environment of this machine, or that of an image, which lies on it or in a registry."""
     from envfreeze.locking.imports import environment, os_packages  # noqa: PLC0415 - heavy
     from envfreeze.oci import saved  # noqa: PLC0415 - heavy
+    from envfreeze.oci.reference import names_image  # noqa: PLC0415 - with it
 
-    if place is None or not saved.is_image(place):
+    lies_here = place is not None and saved.is_image(place)
+    is_named = place is not None and not place.exists() and names_image(str(place))
+    if place is None or not (lies_here or is_named):
         if prefix is not None:
             raise UsageError(
                 "--from-env-prefix goes with an image", hint="name the image: --from-env-at PLACE"
@@ -198,10 +203,19 @@ def _environment(place: Path | None, prefix: str | None, project: Project, conso
             "an image's packages are those of one platform, and the project is for several",
             hint="set [image] platform to one of them",
         )
-    image = saved.read(place, project.image.platforms[0])
+    platform = project.image.platforms[0]
+    image = _pulled(str(place), platform, project, console) if is_named else saved.read(place, platform)
     found = environment.read_image(image, shown=f"the image {place}", prefix=prefix)
     console.note(os_packages.summary(found))
     return found
+
+
+def _pulled(reference: str, platform: Platform, project: Project, console: Console) -> Image:
+    """An image of a registry; its layers are fetched when they are read."""
+    from envfreeze.oci.registry import Registries, resolve  # noqa: PLC0415 - only where one is asked
+
+    registries = Registries(mirrors=project.mirrors, progress=console)
+    return resolve(reference, platform, registries=registries).image
 
 
 def _source(root: Path, given: str | None) -> str | None:

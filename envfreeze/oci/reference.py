@@ -107,6 +107,14 @@ def is_tagged(text: str) -> bool:
     return match is not None and match["tag"] is not None
 
 
+def names_image(text: str) -> bool:
+    """Whether a text means an image of a registry and no file: a reference that states a tag or a digest."""
+    name, at, digest = text.partition("@")
+    if at:
+        return with_tag(name) is not None and re.fullmatch(_DIGEST, digest) is not None
+    return is_tagged(name)
+
+
 def full(reference: str) -> str:
     """The name with the host and folder that Docker leaves out: `docker.io/library/debian:trixie`."""
     first, slash, _ = reference.partition("/")

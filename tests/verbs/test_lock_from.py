@@ -12,10 +12,11 @@ from uv import find_uv_bin
 
 from envfreeze.digest import Digest
 from envfreeze.locking import files as lock_files
+from envfreeze.oci import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import SimpleNamespace
+    from types import ModuleType, SimpleNamespace
 
     from conftest import Work
 
@@ -213,6 +214,22 @@ def test_what_has_no_wheel_is_built_and_its_folder_is_watched(
     assert work.run("lock").stdout == "locked\n"
     assert work.run("lock", "--check").stdout == "current\n"
     assert work.run("build").code == 0
+
+
+def test_the_packages_of_an_image_in_a_registry_are_taken(work: Work, registry_server: ModuleType) -> None:
+    assert work.run("lock").code == 0
+    assert work.run("build").code == 0
+    before = pins(work)
+    for name in ("requirements.txt", "envfreeze.lock"):
+        (work.root / name).unlink()
+    with registry_server.serve() as registry:
+        registry.push(layout.read(work.root / ".envfreeze" / "image"), "team/trainer", "1")
+        ended = work.run("lock", "--from-env-at", f"{registry.host}/team/trainer:1")
+        assert ended.code == 0, ended.stderr
+        assert pins(work) == before
+        ended = work.run("lock", "--from-env-at", f"{registry.host}/team/trainer:2")
+        assert ended.code == 4
+        assert f"{registry.host}/team/trainer:2" in ended.stderr
 
 
 def test_the_packages_of_an_image_are_taken_and_stay(work: Work) -> None:
