@@ -41,6 +41,7 @@ def report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None
                     "platform": str(target.platform),
                     "python": target.python,
                     "os_packages": len(target.base.packages),
+                    **({} if target.image is None else {"base": str(target.image.manifest)}),
                     "wheels": len(target.wheels),
                     "indexes": _by_index(target),
                     **_gpu(target),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Side(StrEnum):
     """The sides of a lock."""
 
+    BASE = "base"
     CONDA = "conda"
     PIP = "pip"
     OS = "os"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 IMAGE = "[image] packages"
 """Who asks for an OS package that the project names."""
 
+BASE = "[image] base"
+"""Who asks for a base that is an image."""
+
 PROJECT = "the project"
 """Who asks, where the project's own files do not say it any more."""
 
@@ -36,7 +39,10 @@ def of_target(target: Target, project: Project | None) -> Mapping[Key, tuple[str
     python = requirements.named_in(project) if project is not None else {}
     conda = tuple(name for name in project.inputs if name.endswith((".yml", ".yaml"))) if project else ()
     system = _of_base(target, project)
-    found = {Key("conda", one.name): conda for one in target.conda if one.requested}
+    found: dict[Key, tuple[str, ...]] = {}
+    if target.image is not None:
+        found[Key("base", target.image.reference)] = (BASE,)
+    found |= {Key("conda", one.name): conda for one in target.conda if one.requested}
     found |= {Key("pip", one.name): python.get(one.name, ()) for one in target.wheels if one.requested}
     found |= {Key("os", one.name): system.get(one.name, ()) for one in target.base.packages if one.requested}
     return {key: places or (PROJECT,) for key, places in found.items()}
@@ -44,12 +50,14 @@ def of_target(target: Target, project: Project | None) -> Mapping[Key, tuple[str
 
 def _of_base(target: Target, project: Project | None) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
+    image = target.image
+    reference = target.base.reference if image is None else f"apt:{image.distribution}/{image.codename}"
     try:
-        suite = suites.find(target.base.reference, suites.shipped())
+        suite = suites.find(reference, suites.shipped())
     except EnvfreezeError:  # a suite that this version does not know
         suite = None
     if suite is not None:
-        for name in suite.seed:
+        for name in suite.seed if image is None else ():
             found.setdefault(name, []).append(f"the seed of {suite.reference}")
         for name in suite.python_packages:
             found.setdefault(name, []).append(f"the Python of {suite.reference}")

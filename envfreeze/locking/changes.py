@@ -23,7 +23,8 @@ class Change:
 
     Attributes:
         kind: `added`, `removed`, `moved` (another version) or `replaced` (another file of the same version).
-        side: `conda`, `pip` or `os`; `target` for a platform that came or went, whose `name` is its platform
+        side: `base` (an image, whose versions are the digests of its manifests), `conda`, `pip` or `os`;
+            `target` for a platform that came or went, whose `name` is its platform
             and whose versions are those of its Python.
         platform: `linux/amd64`.
         name: of the package.
@@ -52,8 +53,8 @@ def between(before: Lock | None, after: Lock) -> tuple[Change, ...]:
         after: the new one.
 
     Returns:
-        Targets first, then target by target the packages: conda, pip, OS; direct ones before the others, then
-        by name. A target that is new has no packages here: all of them are.
+        Targets first, then target by target the base and the packages: conda, pip, OS; direct ones before
+        the others, then by name. A target that is new has no packages here: all of them are.
 
     """
     if before is None:
@@ -64,6 +65,7 @@ def between(before: Lock | None, after: Lock) -> tuple[Change, ...]:
     found += [_target("added", target) for platform, target in now.items() if platform not in last]
     for platform, target in now.items():
         if platform in last:
+            found += _of_image(last[platform], target)
             for side in ("conda", "pip", "os"):
                 changes = _of_side(side, last[platform], target)
                 found += sorted(changes, key=lambda change: (not change.direct, change.name))
@@ -81,6 +83,27 @@ def _target(kind: str, target: Target) -> Change:
         after=target.python if added else None,
         direct=True,
     )
+
+
+def _of_image(last: Target, now: Target) -> Iterator[Change]:
+    """What became of the base: `moved` where its reference stands for another image by now."""
+    was, present = last.image, now.image
+    if was is None and present is None:
+        return
+    names = {one.reference for one in (was, present) if one is not None}
+    for name in sorted(names):
+        before = was.manifest if was is not None and was.reference == name else None
+        after = present.manifest if present is not None and present.reference == name else None
+        if before != after:
+            yield Change(
+                kind="moved" if before and after else "removed" if before else "added",
+                side="base",
+                platform=str(now.platform),
+                name=name,
+                before=None if before is None else str(before),
+                after=None if after is None else str(after),
+                direct=True,
+            )
 
 
 def _of_side(side: str, last: Target, now: Target) -> Iterator[Change]:

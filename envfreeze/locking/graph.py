@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from envfreeze.locking.model import Target
 
-SIDES = ("conda", "pip", "os")
+SIDES = ("base", "conda", "pip", "os")
 """The sides of a lock, in the order in which they are shown."""
 
 # A match spec begins with the package's name (https://docs.conda.io/projects/conda/, "package match
@@ -95,7 +95,9 @@ class Graph:
 
     def find(self, name: str, side: str | None = None) -> tuple[Key, ...]:
         """Return the packages of a name, on one side or on all; spelt as people do, `Scikit_Learn`."""
-        spelt = {"os": name.lower(), "conda": name.lower(), "pip": canonicalize_name(name)}
+        # There is one base; who does not want to type all of its reference says so.
+        base = next((key.name for key in self.nodes if key.side == "base"), name) if name == "base" else name
+        spelt = {"base": base, "os": name.lower(), "conda": name.lower(), "pip": canonicalize_name(name)}
         wanted = (Key(each, spelt[each]) for each in SIDES if side in (None, each))
         return tuple(key for key in wanted if key in self.nodes)
 
@@ -188,7 +190,9 @@ def of_target(target: Target, conda_names: Mapping[str, str] | None = None) -> G
             return Key("pip", name)
         return Key("conda", provided[name]) if provided.get(name) in conda else None
 
-    nodes = [
+    image = [] if target.image is None else [target.image]
+    nodes = [Node(Key("base", one.reference), str(one.manifest), requested=True, needs=()) for one in image]
+    nodes += [
         Node(
             Key("conda", name),
             package.version,

@@ -600,5 +600,31 @@ RECORD = Table(
     ),
 )
 
-TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD)
+_REGISTRY = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]+)?"
+
+REGISTRY = Table(
+    "registry",
+    "Where images of registries are taken from.",
+    (
+        Key(
+            "mirrors",
+            Named(
+                Text(
+                    rf"{_REGISTRY}(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*",
+                    "a registry's host, with a folder perhaps",
+                    "as in mirror.example.org/hub, without https:// and without a password",
+                ),
+                _REGISTRY,
+                "a registry's host",
+                {},
+            ),
+            "Mirrors of registries, asked before the registry itself. The lock names them beside the "
+            "registry; what comes from them is held to the locked digests.",
+            'mirrors = { "docker.io" = "mirror.example.org/hub" }',
+            {},
+        ),
+    ),
+)
+
+TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD, REGISTRY)
 """All tables, in the order in which the docs tell them."""

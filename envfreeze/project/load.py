@@ -121,6 +121,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         conda=taken_settings if side is None else side.settings,
         gpu=gpu,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
+        mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
     )
 
 

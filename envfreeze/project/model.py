@@ -293,6 +293,7 @@ class Project:
         conda: `[conda]`; None: there is no environment file.
         gpu: `[gpu]`; None: nothing is said of the machines.
         warnings: what the project says and envfreeze does not follow, one sentence each.
+        mirrors: `[registry] mirrors`: host of a registry to those of its mirrors, with a folder perhaps.
 
     """
 
@@ -309,3 +310,4 @@ class Project:
     conda: CondaSettings | None = None
     gpu: GpuSettings | None = None
     warnings: tuple[str, ...] = ()
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -34,7 +34,10 @@ def message(configured, text):
         (
             "[data]\ntrain = 'x.csv'\n",
             "unknown key data",
-            "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, record",
+            (
+                "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, record, "
+                "registry"
+            ),
         ),
         (
             "[pip]\nallow-sdists = ['x']\n",
@@ -130,8 +133,9 @@ def test_a_wrong_type_is_told_with_an_example(configured, text, expected, hint):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("base = 'debian:bookworm'", "not in this version"),
-        ("base = 'nvidia/cuda:12.8.1-runtime-ubuntu24.04'", "not in this version"),
+        ("base = 'Debian:bookworm'", "or an image reference"),
+        ("base = 'nvidia/cuda@sha256:12'", "or an image reference"),
+        ("base = 'https://registry.example.org/x'", "or an image reference"),
         ("base = 'apt:debian'", "`apt:<distribution>/<suite>`"),
         ("base = 'apt:debian/../x'", "`apt:<distribution>/<suite>`"),
         ("base = ''", "`apt:<distribution>/<suite>`"),

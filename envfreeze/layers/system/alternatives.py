@@ -60,7 +60,7 @@ def parse(name: str, admin: bytes) -> tuple[bool, list[Alternative]] | None:
             followers = tuple(
                 (where, follower, at) for (follower, where), at in zip(slaves, paths, strict=True) if at
             )
-            choices.append(Alternative(name, link, path, priority, followers))
+            choices.append(Alternative(name=name, link=link, path=path, priority=priority, slaves=followers))
     except (StopIteration, ValueError):
         return None
     return status == "manual", choices

@@ -26,10 +26,24 @@ if TYPE_CHECKING:
     from envfreeze.store.cache import Cache
 
 
-def ask(reference: str, platform: Platform, *, registries: Registries, cache: Cache) -> ImageBase:
+def ask(
+    reference: str,
+    platform: Platform,
+    *,
+    registries: Registries,
+    cache: Cache,
+    mirrors: Mapping[str, tuple[str, ...]] | None = None,
+) -> ImageBase:
     """Ask the registry which image a reference is now; the image's config is kept in the cache.
 
     What the layers hold is left empty.
+
+    Args:
+        reference: as the project writes it.
+        platform: of the image.
+        registries: the connection.
+        cache: keeps the config.
+        mirrors: those that the lock names beside the registry.
 
     Raises:
         UsageError: it is no reference, not an image that can be a base, or not for the platform.
@@ -38,6 +52,7 @@ def ask(reference: str, platform: Platform, *, registries: Registries, cache: Ca
 
     """
     from envfreeze.oci.registry import resolve  # noqa: PLC0415 - heavy
+    from envfreeze.oci.registry.places import places  # noqa: PLC0415 - with it
 
     pulled = resolve(reference, platform, registries=registries, cache=cache)
     config = pulled.image.config
@@ -50,7 +65,7 @@ def ask(reference: str, platform: Platform, *, registries: Registries, cache: Ca
         index=pulled.index,
         config=Digest.of(config),
         config_size=len(config),
-        places=(pulled.reference.name,),
+        places=tuple(place.name for place in places(pulled.reference.name, mirrors)),
         layers=_layers(pulled),
         env=variables(config),
     )

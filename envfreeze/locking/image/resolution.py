@@ -169,8 +169,10 @@ def _asked(project: Project, platform: Platform, means: Means) -> ImageBase:
             f"which image {reference} is has to be asked of its registry, and nothing is fetched offline",
             hint="run it once without --offline",
         )
-    with Registries(progress=means.progress) as registries:
-        image = pulled.ask(reference, platform, registries=registries, cache=means.cache)
+    with Registries(mirrors=project.mirrors, progress=means.progress) as registries:
+        image = pulled.ask(
+            reference, platform, registries=registries, cache=means.cache, mirrors=project.mirrors
+        )
     means.progress.note(f"{reference} for {platform} is {image.manifest}")
     return image
 
@@ -184,6 +186,7 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
                 f"[image] base: {image.reference} has a /{folder} of its own, where the environment goes",
                 hint="choose the base that this image was made from",
             )
+    glibc = system.glibc(inventory, image.reference)
     distribution = system.distribution(inventory)
     suite = suites.shipped().get(distribution.suite)
     installed = dpkg.installed(inventory, platform.debian_architecture)
@@ -202,7 +205,7 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
         installed=installed,
         interpreter=interpreter,
         missing={name for name in wanted if name not in there or there[name] != pins.get(name, there[name])},
-        glibc=system.glibc(inventory, image.reference),
+        glibc=glibc,
         platform=platform,
         python=python,
     )
@@ -314,7 +317,7 @@ def _python_packages(
             f"{suite.python}" if suite is not None else "no packages that envfreeze adds"
         )
         raise UsageError(
-            f"[image] python: {wanted} is asked for; {has}{theirs}",
+            f"[image] python: {wanted} is wanted; {has}{theirs}",
             hint="choose a base with the Python, another [image] python, or let conda bring it: "
             "`python` in environment.yml",
         )

@@ -65,7 +65,7 @@ class Door:
         for one in challenge.parse(challenges):
             login = self._login(address)
             if one.scheme == "bearer" and one.parameters.get("realm"):
-                header, seconds = _token(address, one, login)
+                header, seconds = self._token(address, one, login)
             elif one.scheme == "basic" and login is not None and login.user:
                 header, seconds = basic(login.user, login.password), float("inf")
             else:
@@ -74,6 +74,15 @@ class Door:
                 self._headers[_place(address)] = header, time.monotonic() + seconds
             return True
         return False
+
+    def _token(self, address: Address, asked: Challenge, login: Login | None) -> tuple[str, float]:
+        try:
+            return _token(address, asked, login)
+        except AttemptError as failure:
+            if failure.status is not None:
+                why, hint = self.refusal(address, failure.status, shown=login is not None)
+                raise AttemptError(f"{failure.reason}: {why}", status=failure.status, hint=hint) from failure
+            raise
 
     def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:  # noqa: ARG002
         """Say why 401 or 403 came."""
@@ -106,7 +115,7 @@ class _Fixed:
         return False
 
     def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:  # noqa: ARG002
-        return f"the token server {address.host} refuses", "log in again: docker login REGISTRY"
+        return f"no token from {address.host}", ""
 
 
 def _place(address: Address) -> tuple[str, str]:

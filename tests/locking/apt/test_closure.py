@@ -299,3 +299,65 @@ def test_every_closure_is_closed_and_does_not_depend_on_any_order(
             for relation in group
         }
         assert package.name in requested or known_as & named
+
+
+@pytest.fixture
+def added(complete: Complete) -> Callable[..., list[str]]:
+    """What is added to installed packages for some others: `name version`."""
+
+    def make(installed: str, stanzas: str, *requested: str) -> list[str]:
+        there = universe(complete(installed))
+        packages = [package for name in sorted(there.names()) if (package := there.candidate(name))]
+        found = close(universe(complete(stanzas)), requested, suite="apt:debian/trixie", installed=packages)
+        return [f"{package.name} {package.version}" for package in found]
+
+    return make
+
+
+def test_what_is_installed_is_not_added(added: Names) -> None:
+    installed = "Package: bb\nVersion: 1\n\nPackage: cc\nVersion: 1\n"
+    stanzas = "Package: aa\nVersion: 1\nDepends: bb (>= 1), dd\n\nPackage: bb\nVersion: 2\n\n"
+    stanzas += "Package: dd\nVersion: 1\n"
+    assert added(installed, stanzas, "aa", "cc") == ["aa 1", "dd 1"]
+
+
+def test_an_installed_package_gives_way_to_the_version_that_is_needed(added: Names) -> None:
+    installed = "Package: bb\nVersion: 1\n\nPackage: bb-data\nVersion: 1\nDepends: bb (= 1)\n"
+    stanzas = """\
+Package: aa
+Version: 1
+Depends: bb (= 2)
+
+Package: bb
+Version: 2
+
+Package: bb-data
+Version: 2
+Depends: bb (= 2), new
+
+Package: new
+Version: 1
+"""
+    assert added(installed, stanzas, "aa") == ["aa 1", "bb 2", "bb-data 2", "new 1"]
+
+
+def test_an_installed_package_that_is_broken_by_another_gives_way(added: Names) -> None:
+    installed = "Package: bb\nVersion: 1\n"
+    stanzas = "Package: aa\nVersion: 1\nBreaks: bb (<< 2)\n\nPackage: bb\nVersion: 2\n"
+    assert added(installed, stanzas, "aa") == ["aa 1", "bb 2"]
+
+
+def test_needs_that_the_base_was_made_with_stay_open(added: Names) -> None:
+    installed = "Package: bb\nVersion: 1\nDepends: gone\n\nPackage: cc\nVersion: 1\n"
+    stanzas = "Package: aa\nVersion: 1\nDepends: cc (>= 2)\n\nPackage: cc\nVersion: 2\n"
+    assert added(installed, stanzas, "aa") == ["aa 1", "cc 2"]
+
+
+def test_nothing_of_the_base_becomes_older_and_nothing_loses_what_it_needs(added: Names) -> None:
+    stanzas = "Package: aa\nVersion: 1\nDepends: bb (= 1)\n\nPackage: bb\nVersion: 1\n"
+    with pytest.raises(ResolutionError, match=r"the base has bb 2, and .* needs 1, which is older"):
+        added("Package: bb\nVersion: 2\n", stanzas, "aa")
+    installed = "Package: bb\nVersion: 1\n\nPackage: own\nVersion: 1\nDepends: bb (= 1)\n"
+    stanzas = "Package: aa\nVersion: 1\nDepends: bb (= 2)\n\nPackage: bb\nVersion: 2\n"
+    with pytest.raises(ResolutionError, match="own 1 of the base needs bb"):
+        added(installed, stanzas, "aa")
