@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.oci.platform import Platform
+    from envfreeze.oci.reference import Reference
+    from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
 
@@ -49,6 +51,7 @@ class BuildOutcome:
         output: the OCI layout; None where none was written.
         archive: the OCI archive; None where none was asked for.
         loaded: what the Docker or Podman engine calls the image; None where it was not loaded.
+        pushed: what the push did; None where nothing was pushed.
         record: what was recorded; None where it was asked not to be.
         layers_built: layers that were made.
         layers_reused: layers that were in the cache.
@@ -62,6 +65,7 @@ class BuildOutcome:
     output: Path | None
     archive: Path | None
     loaded: str | None
+    pushed: Pushed | None
     record: Record | None
     layers_built: int
     layers_reused: int
@@ -75,6 +79,7 @@ def build(
     output: Path | None = None,
     archive: Path | None = None,
     load: bool = False,
+    push: str | None = None,
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -87,9 +92,10 @@ def build(
 
     Args:
         project: the project; the lock in its folder is what is built.
-        output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` is given.
+        output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` or `push` is given.
         archive: file for an OCI archive.
         load: load the image into Docker or Podman.
+        push: reference to push the image to, of several platforms their index.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -107,6 +113,7 @@ def build(
 
     """
     started = time.monotonic()
+    where = None if push is None else push_reference(push, offline=offline)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
     cache = cache or Cache.open()
@@ -136,7 +143,7 @@ def build(
         progress.warn(note)
     images = tuple(made.image for made in assembly.images)
     whole = one_image(images)
-    if output is None and archive is None:
+    if output is None and archive is None and where is None:
         output = _default_output(root)
     if output is not None:
         layout.write(whole, output, name=tag)
@@ -147,18 +154,44 @@ def build(
         recorded = _record(whole.digest, images, lock, snapshot)
         store.add(recorded)
     loaded = docker.load(_loadable(images), tag=tag) if load else None
+    pushed = None if where is None else _push(whole, where, lock, cache, progress)
     return BuildOutcome(
         digest=whole.digest,
         images=images,
         output=output,
         archive=archive,
         loaded=loaded,
+        pushed=pushed,
         record=recorded,
         layers_built=assembly.built,
         layers_reused=assembly.reused,
         seconds=time.monotonic() - started,
         notes=(*notes, *assembly.notes),
     )
+
+
+def push_reference(text: str, *, offline: bool) -> Reference:
+    """Read where an image is to be pushed to, before anything is built.
+
+    Raises:
+        UsageError: it is no reference, or nothing may be sent.
+
+    """
+    from envfreeze.oci.registry.push import parse  # noqa: PLC0415 - heavy
+
+    if offline:
+        raise UsageError("--push sends, and --offline does not", hint="leave one of them out")
+    return parse(text)
+
+
+def _push(
+    image: Image | ImageIndex, where: Reference, lock: Lock, cache: Cache, progress: Progress
+) -> Pushed:
+    from envfreeze.oci.registry.push import push  # noqa: PLC0415 - heavy
+
+    bases = (target.image.places for target in lock.targets if target.image is not None)
+    origins = tuple(dict.fromkeys(place for places in bases for place in places))
+    return push(image, where, cache=cache, origins=origins, progress=progress)
 
 
 def one_image(images: Sequence[Image]) -> Image | ImageIndex:

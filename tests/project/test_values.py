@@ -35,8 +35,8 @@ def message(configured, text):
             "[data]\ntrain = 'x.csv'\n",
             "unknown key data",
             (
-                "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, record, "
-                "registry"
+                "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, "
+                "record, registry"
             ),
         ),
         (

@@ -18,6 +18,7 @@ from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.registry import places as whereabouts
 from envfreeze.oci.registry.door import Door
+from envfreeze.oci.registry.wire import Wire
 from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError, Client
 from envfreeze.store.download import Download, NotFoundError, fetch
@@ -193,6 +194,19 @@ class Registries:
             retry=self._retry,
             authority=self._door,
         )
+
+    def wire(self, name: str, connections: int = 1) -> Wire:
+        """Open a repository for writing, at its own registry and never at a mirror; to be closed.
+
+        Args:
+            name: registry and repository.
+            connections: how many at once.
+
+        """
+        place = self._places(name)[-1]
+        self._door.for_writing(place.server, place.repository)
+        client = Client(connections=connections, authority=self._door)
+        return Wire(place, client, retry=self._retry, progress=self._progress)
 
     def _places(self, name: str) -> tuple[Place, ...]:
         found = whereabouts.places(name, self._mirrors)
