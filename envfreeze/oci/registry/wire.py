@@ -146,7 +146,7 @@ class Wire:
                 return Answer(response.status_code, known, body, str(response.url))
         except AttemptError as failure:
             self.halt.check()  # a connection that was cut by calling it off is no failure
-            raise spoken(failure) from failure
+            raise spoken(failure) from None
 
     def document(self, name: str, accepted: str) -> Answer:
         """Read a manifest or an index by digest or tag.
