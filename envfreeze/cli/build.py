@@ -87,6 +87,8 @@ def build(
             f"pushed to {pushed.reference}: {len(pushed.sent)} blobs sent ({in_bytes(pushed.size)}), "
             f"{len(pushed.mounted)} mounted, {len(pushed.there)} there"
         )
+    if outcome.record_at is not None:
+        console.note(f"recorded at the git remote {outcome.record_at}")
     console.note(
         f"{outcome.layers_built} layers built, {outcome.layers_reused} reused in {outcome.seconds:.1f} s",
     )
@@ -128,6 +130,7 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "loaded": outcome.loaded,
         "pushed": None if outcome.pushed is None else _pushed(outcome.pushed),
         "record": None if outcome.record is None else record_document(outcome.record),
+        "record_remote": outcome.record_at,
         "layers_built": outcome.layers_built,
         "layers_reused": outcome.layers_reused,
         "seconds": round(outcome.seconds, 3),

@@ -53,6 +53,7 @@ class BuildOutcome:
         loaded: what the Docker or Podman engine calls the image; None where it was not loaded.
         pushed: what the push did; None where nothing was pushed.
         record: what was recorded; None where it was asked not to be.
+        record_at: the git remote that a push carried the record to; None: it is on this machine alone.
         layers_built: layers that were made.
         layers_reused: layers that were in the cache.
         seconds: how long it took.
@@ -67,6 +68,7 @@ class BuildOutcome:
     loaded: str | None
     pushed: Pushed | None
     record: Record | None
+    record_at: str | None
     layers_built: int
     layers_reused: int
     seconds: float
@@ -95,7 +97,8 @@ def build(
         output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` or `push` is given.
         archive: file for an OCI archive.
         load: load the image into Docker or Podman.
-        push: reference to push the image to, of several platforms their index.
+        push: reference to push the image to, of several platforms their index; the record then goes to the
+            git remote.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -155,6 +158,7 @@ def build(
         store.add(recorded)
     loaded = docker.load(_loadable(images), tag=tag) if load else None
     pushed = None if where is None else _push(whole, where, lock, cache, progress)
+    carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
     return BuildOutcome(
         digest=whole.digest,
         images=images,
@@ -163,6 +167,7 @@ def build(
         loaded=loaded,
         pushed=pushed,
         record=recorded,
+        record_at=carried,
         layers_built=assembly.built,
         layers_reused=assembly.reused,
         seconds=time.monotonic() - started,
