@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from envfreeze.digest import Digest
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import origins as seen
 from envfreeze.oci.registry.refusals import verdict
 from envfreeze.oci.registry.upload import Blob, Upload, is_there, mount
+from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError
 from envfreeze.store.transfer import HaltedError, Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from envfreeze.digest import Digest
     from envfreeze.oci.registry.wire import Wire
     from envfreeze.progress import Progress, Task
     from envfreeze.store.cache import Cache
+
+WORKERS = 6
+"""Blobs that are sent at once."""
 
 _LARGE = 10_000_000
 """Bytes from which on a blob has a bar of its own."""
@@ -49,6 +54,11 @@ class Brought:
     size: int
 
 
+def in_memory(raw: bytes) -> Blob:
+    """A blob of bytes that are in memory."""
+    return Blob(Digest.of(raw), len(raw), lambda: io.BytesIO(raw))
+
+
 class Blobs:
     """Brings blobs into a repository.
 
@@ -68,9 +78,9 @@ class Blobs:
         what: str,
         *,
         cache: Cache | None,
-        origins: Sequence[str],
-        workers: int,
-        progress: Progress,
+        origins: Sequence[str] = (),
+        workers: int = WORKERS,
+        progress: Progress = SILENT,
     ) -> None:
         self._wire = wire
         self._what = what

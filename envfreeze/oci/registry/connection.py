@@ -195,16 +195,18 @@ class Registries:
             authority=self._door,
         )
 
-    def wire(self, name: str, connections: int = 1) -> Wire:
-        """Open a repository for writing, at its own registry and never at a mirror; to be closed.
+    def wire(self, name: str, connections: int = 1, *, writing: bool = True) -> Wire:
+        """Open a repository at its own registry, never at a mirror; to be closed.
 
         Args:
             name: registry and repository.
             connections: how many at once.
+            writing: it will be written to.
 
         """
         place = self._places(name)[-1]
-        self._door.for_writing(place.server, place.repository)
+        if writing:
+            self._door.for_writing(place.server, place.repository)
         client = Client(connections=connections, authority=self._door)
         return Wire(place, client, retry=self._retry, progress=self._progress)
 

@@ -6,35 +6,26 @@ and the blobs that have arrived are not sent again by the next. What was pushed 
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
-from envfreeze.errors import NetworkError, UntrustedError, UsageError
+from envfreeze.errors import UsageError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.reference import Reference
-from envfreeze.oci.registry.blobs import Blobs
+from envfreeze.oci.registry.blobs import WORKERS, Blobs, in_memory
 from envfreeze.oci.registry.connection import Registries
-from envfreeze.oci.registry.refusals import verdict
+from envfreeze.oci.registry.documents import put_document
 from envfreeze.oci.registry.upload import Blob
 from envfreeze.progress import SILENT
-from envfreeze.store.client import AttemptError, Content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envfreeze.oci.image import Image
-    from envfreeze.oci.registry.wire import Wire
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
-
-WORKERS = 6
-"""Blobs that are sent at once."""
-
-_CREATED = frozenset({200, 201, 202, 204})
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,64 +124,6 @@ def push(
     return Pushed(parsed, image.digest, done.sent, done.mounted, done.there, done.size)
 
 
-def put_document(wire: Wire, what: str, raw: bytes, media_type: str, name: str) -> None:
-    """Put a manifest or an index under its digest or a tag, and read it back.
-
-    Args:
-        wire: the repository.
-        what: the reference, for errors.
-        raw: its bytes.
-        media_type: of the bytes.
-        name: digest or tag.
-
-    Raises:
-        NetworkError: the registry does not take it.
-        UntrustedError: it then has something else there.
-
-    """
-
-    def put() -> None:
-        if _is_there(wire, raw, media_type, name):
-            return
-        answer = wire.send("PUT", f"manifests/{name}", {"Content-Type": media_type}, content=Content.of(raw))
-        if answer.status not in _CREATED or answer.is_page:
-            page = " with a web page" if answer.is_page else ""
-            raise AttemptError(f"it answers {answer.status}{page} to a manifest")
-
-    def read() -> bytes:
-        try:
-            return wire.document(name, media_type).body
-        except AttemptError as failure:
-            if failure.status == _NOT_FOUND:  # it may take a moment until all of a registry knows
-                raise AttemptError(failure.reason, again=True, status=_NOT_FOUND) from failure
-            raise
-
-    try:
-        wire.patiently(what, put)
-        found = wire.patiently(what, read)
-    except AttemptError as failure:
-        raise verdict(f"{what}: its manifest", wire.place, failure) from failure
-    if found != raw:
-        if name.startswith("sha256:"):
-            raise UntrustedError(
-                f"{what}: {wire.place.server} has {Digest.of(found)} where {name} was pushed",
-                hint="a proxy between here and the registry may change what is sent: do not use it",
-            )
-        raise NetworkError(
-            f"{what}: the tag is {Digest.of(found)} and not {Digest.of(raw)}, which was pushed just now",
-            hint="somebody else may have pushed the tag at the same moment; the image is there by its digest",
-        )
-
-
-def _is_there(wire: Wire, raw: bytes, media_type: str, name: str) -> bool:
-    """Whether the registry has the very document; in doubt it is sent."""
-    try:
-        answer = wire.send("HEAD", f"manifests/{name}", {"Accept": media_type})
-    except AttemptError:
-        return False
-    return answer.headers.get("docker-content-digest") == str(Digest.of(raw))
-
-
 def _images(image: Image | ImageIndex) -> tuple[Image, ...]:
     return image.images if isinstance(image, ImageIndex) else (image,)
 
@@ -204,11 +137,6 @@ def _blobs(image: Image | ImageIndex) -> list[Blob]:
                 found.setdefault(layer.digest, Blob(layer.digest, layer.size, layer.open))
         found.setdefault(Digest.of(one.config), in_memory(one.config))
     return list(found.values())
-
-
-def in_memory(raw: bytes) -> Blob:
-    """A blob of bytes that are in memory."""
-    return Blob(Digest.of(raw), len(raw), lambda: io.BytesIO(raw))
 
 
 def _documents(image: Image | ImageIndex) -> list[tuple[bytes, str]]:
