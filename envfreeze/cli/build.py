@@ -41,6 +41,14 @@ def build(
             "--push", metavar="REF", help="Push the image to a registry: registry.example/team/train:v1."
         ),
     ] = None,
+    cache_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cache-from",
+            metavar="REF",
+            help="Take layers ready-made from this image of a registry; you trust who pushed it. Repeatable.",
+        ),
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
     platform: Annotated[
         Platform | None,
@@ -70,6 +78,7 @@ def build(
         archive=archive,
         load=load,
         push=push,
+        cache_from=tuple(cache_from or ()),
         tag=tag,
         platform=platform,
         record=not no_record,
@@ -89,8 +98,10 @@ def build(
         )
     if outcome.record_at is not None:
         console.note(f"recorded at the git remote {outcome.record_at}")
+    ready = f", {outcome.layers_ready} taken ready-made" if outcome.layers_ready else ""
     console.note(
-        f"{outcome.layers_built} layers built, {outcome.layers_reused} reused in {outcome.seconds:.1f} s",
+        f"{outcome.layers_built} layers built, {outcome.layers_reused} reused{ready} "
+        f"in {outcome.seconds:.1f} s",
     )
     console.result([str(outcome.digest)], _document(outcome))
 
@@ -133,6 +144,7 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "record_remote": outcome.record_at,
         "layers_built": outcome.layers_built,
         "layers_reused": outcome.layers_reused,
+        "layers_ready": outcome.layers_ready,
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
     }

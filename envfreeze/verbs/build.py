@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import pushing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.oci.platform import Platform
-    from envfreeze.oci.reference import Reference
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -56,6 +57,7 @@ class BuildOutcome:
         record_at: the git remote that a push carried the record to; None: it is on this machine alone.
         layers_built: layers that were made.
         layers_reused: layers that were in the cache.
+        layers_ready: layers that were taken ready-made from a registry.
         seconds: how long it took.
         notes: what the user should know, one sentence each.
 
@@ -71,6 +73,7 @@ class BuildOutcome:
     record_at: str | None
     layers_built: int
     layers_reused: int
+    layers_ready: int
     seconds: float
     notes: tuple[str, ...]
 
@@ -82,6 +85,7 @@ def build(
     archive: Path | None = None,
     load: bool = False,
     push: str | None = None,
+    cache_from: Sequence[str] = (),
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -99,6 +103,7 @@ def build(
         load: load the image into Docker or Podman.
         push: reference to push the image to, of several platforms their index; the record then goes to the
             git remote.
+        cache_from: references of images whose layers are taken ready-made, on their pushers' word.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -116,7 +121,8 @@ def build(
 
     """
     started = time.monotonic()
-    where = None if push is None else push_reference(push, offline=offline)
+    where = None if push is None else pushing.reference(push, "--push", offline=offline)
+    named = tuple(pushing.reference(one, "--cache-from", offline=offline) for one in cache_from)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
     cache = cache or Cache.open()
@@ -130,34 +136,40 @@ def build(
     store = open_store(root, progress=progress) if record else None
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
-    assembly = native.assemble(
-        lock,
-        root=root,
-        cache=cache,
-        progress=progress,
-        offline=offline,
-        workers=workers,
-        authenticate=partial(indexes.authenticate, project=project),
-    )
-    native.hold(lock, assembly)
-    if snapshot is not None and snapshot.included != digest_of(root, names):
-        raise MachineError("files that `include` names changed during the build", hint="build again")
-    for note in assembly.notes:
-        progress.warn(note)
-    images = tuple(made.image for made in assembly.images)
-    whole = one_image(images)
     if output is None and archive is None and where is None:
         output = _default_output(root)
-    if output is not None:
-        layout.write(whole, output, name=tag)
-    if archive is not None:
-        oci_archive.write(whole, archive, name=tag)
-    recorded = None
-    if store is not None and snapshot is not None:
-        recorded = _record(whole.digest, images, lock, snapshot)
-        store.add(recorded)
-    loaded = docker.load(_loadable(images), tag=tag) if load else None
-    pushed = None if where is None else _push(whole, where, lock, cache, progress)
+    with ExitStack() as stack:
+        registry = None
+        if where is not None or named:
+            registry = stack.enter_context(pushing.Side(where, named, lock, cache, progress))
+        assembly = native.assemble(
+            lock,
+            root=root,
+            cache=cache,
+            progress=progress,
+            offline=offline,
+            workers=workers,
+            authenticate=partial(indexes.authenticate, project=project),
+            ready=None if registry is None else registry.ready,
+            lean=output is None and archive is None and not load,
+        )
+        native.hold(lock, assembly)
+        if snapshot is not None and snapshot.included != digest_of(root, names):
+            raise MachineError("files that `include` names changed during the build", hint="build again")
+        for note in assembly.notes:
+            progress.warn(note)
+        images = tuple(made.image for made in assembly.images)
+        whole = one_image(images)
+        if output is not None:
+            layout.write(whole, output, name=tag)
+        if archive is not None:
+            oci_archive.write(whole, archive, name=tag)
+        recorded = None
+        if store is not None and snapshot is not None:
+            recorded = _record(whole.digest, images, lock, snapshot, assembly.ready)
+            store.add(recorded)
+        loaded = docker.load(_loadable(images), tag=tag) if load else None
+        pushed = None if registry is None else registry.push(whole, assembly)
     carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
     return BuildOutcome(
         digest=whole.digest,
@@ -170,33 +182,10 @@ def build(
         record_at=carried,
         layers_built=assembly.built,
         layers_reused=assembly.reused,
+        layers_ready=len(assembly.ready),
         seconds=time.monotonic() - started,
         notes=(*notes, *assembly.notes),
     )
-
-
-def push_reference(text: str, *, offline: bool) -> Reference:
-    """Read where an image is to be pushed to, before anything is built.
-
-    Raises:
-        UsageError: it is no reference, or nothing may be sent.
-
-    """
-    from envfreeze.oci.registry.push import parse  # noqa: PLC0415 - heavy
-
-    if offline:
-        raise UsageError("--push sends, and --offline does not", hint="leave one of them out")
-    return parse(text)
-
-
-def _push(
-    image: Image | ImageIndex, where: Reference, lock: Lock, cache: Cache, progress: Progress
-) -> Pushed:
-    from envfreeze.oci.registry.push import push  # noqa: PLC0415 - heavy
-
-    bases = (target.image.places for target in lock.targets if target.image is not None)
-    origins = tuple(dict.fromkeys(place for places in bases for place in places))
-    return push(image, where, cache=cache, origins=origins, progress=progress)
 
 
 def one_image(images: Sequence[Image]) -> Image | ImageIndex:
@@ -253,7 +242,9 @@ def _loadable(images: Sequence[Image]) -> Image:
     return images[0]
 
 
-def _record(digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot) -> Record:
+def _record(
+    digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot, ready: tuple[Digest, ...]
+) -> Record:
     return Record(
         at=moment(),
         engine=ENGINE,
@@ -270,4 +261,5 @@ def _record(digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snaps
             for image in images
         ),
         source=snapshot,
+        reused=ready,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envfreeze.digest import Digest
+from envfreeze.errors import NetworkError
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import origins as seen
 from envfreeze.oci.registry.refusals import verdict
@@ -17,8 +18,9 @@ from envfreeze.store.client import AttemptError
 from envfreeze.store.transfer import HaltedError, Meter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from envfreeze.oci.registry.connection import Registries
     from envfreeze.oci.registry.wire import Wire
     from envfreeze.progress import Progress, Task
     from envfreeze.store.cache import Cache
@@ -57,6 +59,36 @@ class Brought:
 def in_memory(raw: bytes) -> Blob:
     """A blob of bytes that are in memory."""
     return Blob(Digest.of(raw), len(raw), lambda: io.BytesIO(raw))
+
+
+def present(registries: Registries, name: str, blobs: Mapping[Digest, int]) -> set[Digest]:
+    """Tell which blobs a repository has.
+
+    Args:
+        registries: the connection.
+        name: registry and repository.
+        blobs: digest of each to its size in bytes.
+
+    Raises:
+        NetworkError: the registry does not say.
+
+    """
+    wire = registries.wire(name, WORKERS, writing=False)
+    wanted = [Blob(digest, size, io.BytesIO) for digest, size in blobs.items()]
+
+    def look(blob: Blob) -> bool:
+        return wire.patiently(name, lambda: is_there(wire, blob))
+
+    try:
+        there = _all(wire, wanted, look, WORKERS)
+    except AttemptError as failure:
+        raise NetworkError(
+            f"what {name} has could not be found out at {wire.place.server}: {failure.reason}",
+            hint=failure.hint,
+        ) from failure
+    finally:
+        wire.close()
+    return {blob.digest for blob, is_here in zip(wanted, there, strict=True) if is_here}
 
 
 class Blobs:
@@ -156,21 +188,25 @@ class Blobs:
                 own.finish()
 
     def _all(self, items: Sequence[S], work: Callable[[S], T]) -> list[T]:
-        """Work on several at once; the first failure ends the rest."""
-        if not items:
-            return []
-        pool = ThreadPoolExecutor(min(self._workers, len(items)), thread_name_prefix="envfreeze-push")
-        try:
-            futures: list[Future[T]] = [pool.submit(work, item) for item in items]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            _raise_first(done)
-            return [one.result() for one in futures]
-        except BaseException:
-            self._wire.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        finally:
-            pool.shutdown(wait=False)
+        return _all(self._wire, items, work, self._workers)
+
+
+def _all(wire: Wire, items: Sequence[S], work: Callable[[S], T], workers: int) -> list[T]:
+    """Work on several at once; the first failure ends the rest."""
+    if not items:
+        return []
+    pool = ThreadPoolExecutor(min(workers, len(items)), thread_name_prefix="envfreeze-push")
+    try:
+        futures: list[Future[T]] = [pool.submit(work, item) for item in items]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        _raise_first(done)
+        return [one.result() for one in futures]
+    except BaseException:
+        wire.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _raise_first(done: Iterable[Future[Any]]) -> None:

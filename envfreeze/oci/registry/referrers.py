@@ -100,7 +100,13 @@ def listed(
 
 
 def fetch(reference: Reference, referrer: Referrer, *, registries: Registries) -> tuple[Part, ...]:
-    """Read what is attached, all of it; its digests are held, and that it is of this image.
+    """Read what is attached, all of it; as `parts_of`."""
+    parts = parts_of(reference, referrer, registries=registries)
+    return tuple(Part(part.media_type, registries.read(reference.name, part)) for part in parts)
+
+
+def parts_of(reference: Reference, referrer: Referrer, *, registries: Registries) -> tuple[Descriptor, ...]:
+    """Tell the parts of what is attached; its digest is held, and that it is of this image.
 
     Args:
         reference: the image.
@@ -126,7 +132,7 @@ def fetch(reference: Reference, referrer: Referrer, *, registries: Registries) -
     for part in parts:
         if part.size > canonical.LIMIT:
             raise UntrustedError(f"{what} has a part of {part.size} bytes; {canonical.LIMIT} are taken")
-    return tuple(Part(part.media_type, registries.read(reference.name, part)) for part in parts)
+    return tuple(parts)
 
 
 def attach(
