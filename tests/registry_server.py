@@ -1,4 +1,4 @@
-"""A registry on loopback: the pulling side of the OCI distribution API, and all that can be wrong with one.
+"""A registry on loopback: the OCI distribution API, and all that can be wrong with a registry.
 
 Not a test. `tests/conftest.py` hands it out as the fixture `registry_server`, the module itself:
 
@@ -8,7 +8,8 @@ Not a test. `tests/conftest.py` hands it out as the fixture `registry_server`, t
             registry.push(image, "team/base", "1")
 
 Logins are asked for as real registries do, blobs can live on another server, and what is asked for next can
-be made to fail: `registry.faults["/v2/team/base/manifests/1"] = [Fault(status=503)]`.
+be made to fail: `registry.faults["/v2/team/base/manifests/1"] = [Fault(status=503)]`. What is pushed is
+checked as the specification wants it: digests of blobs, and that a manifest's blobs are there.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import base64
 import gzip
 import io
 import json
+import re
 import tarfile
 import threading
 import time
+import uuid
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +37,7 @@ from envfreeze.oci import canonical, media
 from envfreeze.oci.image import ImageValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from envfreeze.oci.image import Image
 
@@ -172,6 +175,10 @@ class Fault:
         cut: bytes of the body after which the connection ends.
         flip: whether a byte in the middle of the body is another.
         delay: seconds before the answer.
+        hear: bytes of the request's body that are taken before the connection ends; what they are part of
+            keeps them.
+        mute: the connection ends after all was done, without an answer.
+        spoil: a byte in the middle of the request's body becomes another on its way.
 
     """
 
@@ -181,14 +188,19 @@ class Fault:
     cut: int | None = None
     flip: bool = False
     delay: float = 0.0
+    hear: int | None = None
+    mute: bool = False
+    spoil: bool = False
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its path with the query, and its headers by their names in lower case."""
+    """A request: its path with the query, its headers by their names in lower case, its body's size."""
 
     path: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    size: int = 0
 
 
 @dataclass
@@ -207,6 +219,15 @@ class RegistryServer:
         elsewhere: a server that blobs are redirected to; None: they are here.
         page: how many tags a page of the list has.
         seconds: how long tokens are good for.
+        trouble: what goes wrong with a request, by its method and path, where `faults` has nothing.
+        reader: the login may read only.
+        resumes: whether an upload can be gone on with after a part of it broke.
+        chunks: whether blobs are taken in parts.
+        mounts: whether blobs of other repositories are mounted.
+        largest: bytes of a request's body at most; None: any.
+        uploads_at: the server that uploads go to; None: this one.
+        referrers: whether there is the API of that name.
+        uploads: what has come of each upload.
 
     """
 
@@ -221,6 +242,15 @@ class RegistryServer:
     elsewhere: str | None = None
     page: int = 100
     seconds: int = 300
+    trouble: Callable[[str, str], Fault | None] | None = None
+    reader: bool = False
+    resumes: bool = True
+    chunks: bool = True
+    mounts: bool = True
+    largest: int | None = None
+    uploads_at: str | None = None
+    referrers: bool = False
+    uploads: dict[str, bytearray] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def push(self, image: Image, repository: str, tag: str | None = None) -> Digest:
@@ -257,9 +287,13 @@ class RegistryServer:
             self.manifests[repository][name] = media_type, raw
         return digest
 
-    def paths(self, part: str = "") -> list[str]:
-        """The paths that were asked for, those with a part."""
-        return [one.path for one in self.asked if part in one.path]
+    def paths(self, part: str = "", method: str = "") -> list[str]:
+        """The paths that were asked for, those with a part, by a method."""
+        return [one.path for one in self.asked if part in one.path and method in {"", one.method}]
+
+    def received(self) -> int:
+        """Bytes of blobs and documents that were sent here."""
+        return sum(one.size for one in self.asked if one.path != "/token")
 
 
 def _entry(raw: bytes, digest: Digest, platform: Mapping[str, str]) -> dict[str, Any]:
@@ -271,59 +305,200 @@ def _entry(raw: bytes, digest: Digest, platform: Mapping[str, str]) -> dict[str,
     }
 
 
+_UPLOAD = re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<id>[^/]*)")
+
+
+def _error(code: str) -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": f"what {code} is"}]}).encode()
+
+
+def _flipped(body: bytes) -> bytes:
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :] if body else body
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
 
     def do_GET(self) -> None:
-        self._serve(b"")
+        self._serve()
 
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
-    def _serve(self, sent: bytes) -> None:
+    def _serve(self) -> None:
         registry = self.server.registry
         parts = urlsplit(self.path)
-        with registry.guard:
-            registry.asked.append(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}))
-            waiting = registry.faults.get(parts.path, [])
-            fault = waiting.pop(0) if waiting else Fault()
+        length = int(self.headers.get("Content-Length", "0"))
+        fault = self._noted(parts.path, length)
         time.sleep(fault.delay)
+        sent = self.rfile.read(length if fault.hear is None else min(fault.hear, length))
+        if fault.spoil:
+            sent = _flipped(sent)
         if parts.path == "/token":
             status, body, headers = self._token(parts.query, sent)
         elif not self._may_enter():
             status, body, headers = 401, b'{"errors":[{"code":"UNAUTHORIZED"}]}', self._challenge(parts.path)
+        elif fault.status:
+            status, body, headers = 0, b"", {}
         else:
-            status, body, headers = self._answer(parts.path, parts.query)
+            with registry.guard:
+                status, body, headers = self._done(parts.path, parts.query, sent, len(sent) < length)
+        if fault.mute or fault.hear is not None:
+            self.close_connection = True
+            return
         if fault.status:
-            status, headers = fault.status, dict(fault.headers or {})
-            body = b"" if fault.body is None else fault.body
-        elif fault.headers is not None or fault.body is not None:
-            headers = headers if fault.headers is None else dict(fault.headers)
-            body = body if fault.body is None else fault.body
-        if fault.flip:
-            body = body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
+            status, body, headers = fault.status, b"", {}
+        headers = headers if fault.headers is None else dict(fault.headers)
+        body = body if fault.body is None else fault.body
+        self._say(status, headers, _flipped(body) if fault.flip else body, fault.cut)
+
+    def _say(self, status: int, headers: Mapping[str, str], body: bytes, cut: int | None) -> None:
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
+            if name != "Content-Length" or status != 204:
+                self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body[: fault.cut])
-        self.close_connection |= fault.cut is not None
+        if self.command != "HEAD" and status != 204:
+            self.wfile.write(body[:cut])
+        self.close_connection |= cut is not None
+
+    def _noted(self, path: str, length: int) -> Fault:
+        """Note that something is asked; what goes wrong with it."""
+        registry = self.server.registry
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        with registry.guard:
+            registry.asked.append(Asked(self.path, headers, self.command, length))
+            if waiting := registry.faults.get(path):
+                return waiting.pop(0)
+            return (registry.trouble(self.command, path) if registry.trouble else None) or Fault()
+
+    def _done(self, path: str, query: str, sent: bytes, broken: bool) -> tuple[int, bytes, dict[str, str]]:
+        """Answer a request; the caller holds the guard."""
+        registry = self.server.registry
+        if registry.largest is not None and len(sent) > registry.largest:
+            return 413, b"<html>413 Request Entity Too Large</html>", {"Content-Type": "text/html"}
+        match = _UPLOAD.fullmatch(path)
+        if match is not None:
+            return self._upload(match["name"], match["id"], dict(parse_qsl(query)), sent, broken)
+        if self.command == "PUT":
+            return self._put(path, sent)
+        if self.command == "DELETE":
+            name, _, wanted = path.removeprefix("/v2/").rsplit("/", 2)
+            gone = registry.manifests.get(name, {}).pop(wanted, None)
+            return (404, _error("MANIFEST_UNKNOWN"), {}) if gone is None else (202, b"", {})
+        if "/referrers/" in path:
+            return self._referrers(path, query)
+        return self._answer(path, query)
+
+    def _upload(  # noqa: PLR0911 - one for each answer of the specification
+        self, name: str, one: str, query: Mapping[str, str], sent: bytes, broken: bool
+    ) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        here = registry.uploads_at or f"http://{registry.host}"
+        if self.command == "POST":
+            return self._begin(name, query, here)
+        if one not in registry.uploads:
+            return 404, _error("BLOB_UPLOAD_UNKNOWN"), {}
+        come = registry.uploads[one]
+        location = {"Location": f"{here}/v2/{name}/blobs/uploads/{one}?_state={len(come) + len(sent)}"}
+        if self.command == "PATCH":
+            if not registry.chunks:
+                return 405, _error("UNSUPPORTED"), {}
+            start = self.headers.get("Content-Range", f"{len(come)}-").partition("-")[0]
+            if int(start) != len(come):
+                return 416, _error("BLOB_UPLOAD_INVALID"), {}
+            come += sent
+            if broken and not registry.resumes:
+                del registry.uploads[one]
+            return 202, b"", location | {"Range": f"0-{max(0, len(come) - 1)}"}
+        if self.command == "GET":
+            return 204, b"", location | {"Range": f"0-{max(0, len(come) - 1)}"}
+        if self.command == "PUT" and not broken:
+            blob = bytes(come) + sent
+            del registry.uploads[one]
+            if str(Digest.of(blob)) != query.get("digest"):
+                return 400, _error("DIGEST_INVALID"), {}
+            registry.blobs[name][query["digest"]] = blob
+            return 201, b"", {"Docker-Content-Digest": query["digest"], "Location": f"/v2/{name}/blobs/x"}
+        return 400, _error("UNSUPPORTED"), {}
+
+    def _begin(self, name: str, query: Mapping[str, str], here: str) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        source = registry.blobs.get(query.get("from", ""), {})
+        if registry.mounts and query.get("mount") in source:
+            registry.blobs[name][query["mount"]] = source[query["mount"]]
+            return 201, b"", {"Location": f"/v2/{name}/blobs/{query['mount']}"}
+        one = uuid.uuid4().hex
+        registry.uploads[one] = bytearray()
+        return 202, b"", {"Location": f"{here}/v2/{name}/blobs/uploads/{one}?_state=secret", "Range": "0-0"}
+
+    def _put(self, path: str, sent: bytes) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        name, _, wanted = path.removeprefix("/v2/").rsplit("/", 2)
+        try:
+            document = json.loads(sent)
+        except ValueError:
+            return 400, _error("MANIFEST_INVALID"), {}
+        digest = str(Digest.of(sent))
+        if wanted.startswith("sha256:") and wanted != digest:
+            return 400, _error("DIGEST_INVALID"), {}
+        blobs = [*document.get("layers", []), *([document["config"]] if "config" in document else [])]
+        lacking = [one["digest"] for one in blobs if one["digest"] not in registry.blobs[name]]
+        lacking += [
+            one["digest"]
+            for one in document.get("manifests", [])
+            if "layers" not in document and one["digest"] not in registry.manifests[name]
+        ]
+        if lacking:
+            return 404, _error("MANIFEST_BLOB_UNKNOWN"), {}
+        registry.document(sent, self.headers["Content-Type"], name, wanted)
+        headers = {"Docker-Content-Digest": digest, "Location": f"/v2/{name}/manifests/{digest}"}
+        if registry.referrers and "subject" in document:
+            headers["OCI-Subject"] = document["subject"]["digest"]
+        return 201, b"", headers
+
+    def _referrers(self, path: str, query: str) -> tuple[int, bytes, dict[str, str]]:
+        registry = self.server.registry
+        name, _, subject = path.removeprefix("/v2/").rsplit("/", 2)
+        if not registry.referrers:
+            return 404, b"404 page not found", {"Content-Type": "text/plain"}
+        found = []
+        for wanted, (media_type, raw) in sorted(registry.manifests[name].items()):
+            document = json.loads(raw)
+            if not wanted.startswith("sha256:") or document.get("subject", {}).get("digest") != subject:
+                continue
+            entry = {"mediaType": media_type, "digest": wanted, "size": len(raw)}
+            kind = document.get("artifactType") or document.get("config", {}).get("mediaType")
+            found.append(entry | {"artifactType": kind, "annotations": document.get("annotations", {})})
+        asked = parse_qs(query)
+        # Pages of two, and no filter: what clients have to do themselves.
+        last = int(asked.get("last", ["0"])[0])
+        headers = {"Content-Type": media.INDEX}
+        if len(found) > last + 2:
+            headers["Link"] = f'</v2/{name}/referrers/{subject}?last={last + 2}>; rel="next"'
+        page = {"schemaVersion": 2, "mediaType": media.INDEX, "manifests": found[last : last + 2]}
+        return 200, json.dumps(page).encode(), headers
 
     def _may_enter(self) -> bool:
         registry = self.server.registry
         if registry.login is None:
             return True
         given = self.headers.get("Authorization", "")
-        return given == (_basic(registry.login) if registry.scheme == "basic" else "Bearer good")
+        if registry.scheme == "basic":
+            return given == _basic(registry.login)
+        reads = self.command in {"GET", "HEAD"} and "/blobs/uploads/" not in self.path
+        return given == "Bearer writer" or (reads and given == "Bearer good")
 
     def _challenge(self, path: str) -> dict[str, str]:
         registry = self.server.registry
         if registry.scheme == "basic":
             return {"WWW-Authenticate": 'Basic realm="a registry, with a comma"'}
-        name = path.removeprefix("/v2/").rsplit("/", 2)[0]
+        name = re.split("/(?:manifests|blobs|tags|referrers)/", path.removeprefix("/v2/"))[0]
         realm = registry.realm or f"http://{registry.host}/token"
-        return {"WWW-Authenticate": f'Bearer realm="{realm}",service="tests",scope="repository:{name}:pull"'}
+        actions = "pull" if self.command in {"GET", "HEAD"} else "pull,push"
+        scope = f"repository:{name}:{actions}"
+        return {"WWW-Authenticate": f'Bearer realm="{realm}",service="tests",scope="{scope}"'}
 
     def _token(self, query: str, sent: bytes) -> tuple[int, bytes, dict[str, str]]:
         registry = self.server.registry
@@ -332,9 +507,10 @@ class _Handler(BaseHTTPRequestHandler):
         if registry.scheme == "oauth":
             known = form.get("refresh_token") == "refresh" and form.get("grant_type") == "refresh_token"
         scope = form.get("scope") or parse_qs(query).get("scope", [""])[0]
-        if not known or not scope.endswith(":pull"):
+        if not known or not scope.endswith((":pull", ":pull,push")):
             return 401, b"{}", {}
-        answer = {"access_token" if form else "token": "good", "expires_in": registry.seconds}
+        token = "writer" if scope.endswith(",push") and not registry.reader else "good"
+        answer = {"access_token" if form else "token": token, "expires_in": registry.seconds}
         return 200, json.dumps(answer).encode(), {"Content-Type": "application/json"}
 
     def _answer(self, path: str, query: str) -> tuple[int, bytes, dict[str, str]]:

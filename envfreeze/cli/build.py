@@ -11,8 +11,10 @@ import typer
 from envfreeze.cli.log import record_document
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_platform
 from envfreeze.oci.platform import Platform
+from envfreeze.store.disk import in_bytes
 
 if TYPE_CHECKING:
+    from envfreeze.oci.registry.push import Pushed
     from envfreeze.verbs.build import BuildOutcome
 
 
@@ -33,6 +35,20 @@ def build(
         typer.Option("--archive", metavar="FILE", help="Write the image to this OCI archive, a tar."),
     ] = None,
     load: Annotated[bool, typer.Option("--load", help="Load the image into Docker or Podman.")] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push", metavar="REF", help="Push the image to a registry: registry.example/team/train:v1."
+        ),
+    ] = None,
+    cache_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cache-from",
+            metavar="REF",
+            help="Take layers ready-made from this image of a registry; you trust who pushed it. Repeatable.",
+        ),
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
     platform: Annotated[
         Platform | None,
@@ -61,6 +77,8 @@ def build(
         output=output,
         archive=archive,
         load=load,
+        push=push,
+        cache_from=tuple(cache_from or ()),
         tag=tag,
         platform=platform,
         record=not no_record,
@@ -73,10 +91,30 @@ def build(
             console.note(f"written to {place}")
     if outcome.loaded is not None:
         console.note(f"loaded as {outcome.loaded}")
+    if (pushed := outcome.pushed) is not None:
+        console.note(
+            f"pushed to {pushed.reference}: {len(pushed.sent)} blobs sent ({in_bytes(pushed.size)}), "
+            f"{len(pushed.mounted)} mounted, {len(pushed.there)} there"
+        )
+    if outcome.record_at is not None:
+        console.note(f"recorded at the git remote {outcome.record_at}")
+    ready = f", {outcome.layers_ready} taken ready-made" if outcome.layers_ready else ""
     console.note(
-        f"{outcome.layers_built} layers built, {outcome.layers_reused} reused in {outcome.seconds:.1f} s",
+        f"{outcome.layers_built} layers built, {outcome.layers_reused} reused{ready} "
+        f"in {outcome.seconds:.1f} s",
     )
     console.result([str(outcome.digest)], _document(outcome))
+
+
+def _pushed(pushed: Pushed) -> Mapping[str, Any]:
+    return {
+        "reference": str(pushed.reference),
+        "digest": str(pushed.digest),
+        "sent": [str(digest) for digest in pushed.sent],
+        "mounted": [str(digest) for digest in pushed.mounted],
+        "there": [str(digest) for digest in pushed.there],
+        "bytes": pushed.size,
+    }
 
 
 def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
@@ -101,9 +139,12 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "output": None if outcome.output is None else str(outcome.output),
         "archive": None if outcome.archive is None else str(outcome.archive),
         "loaded": outcome.loaded,
+        "pushed": None if outcome.pushed is None else _pushed(outcome.pushed),
         "record": None if outcome.record is None else record_document(outcome.record),
+        "record_remote": outcome.record_at,
         "layers_built": outcome.layers_built,
         "layers_reused": outcome.layers_reused,
+        "layers_ready": outcome.layers_ready,
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
     }

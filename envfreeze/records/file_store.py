@@ -57,6 +57,13 @@ class FileStore:
         """Append a verification's line."""
         self._append(lines.render(verification))
 
+    def publish(self, record: Record) -> str | None:  # noqa: ARG002 - the interface
+        """Say that the file goes nowhere by itself."""
+        self.progress.warn(
+            f"the record stays on this machine, in {FILE}: the project is in no git repository with a commit"
+        )
+        return None
+
     def records(self) -> Iterator[Record]:
         """Give every build, newest first."""
         return iter(search.builds(self.written(), self.progress))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, UntrustedError, UsageError
-from envfreeze.records import file_store, included, kept, lines, notes, patch, search, trees
+from envfreeze.records import file_store, included, kept, lines, notes, patch, publish, search, trees
 from envfreeze.records.checkout import checkout
 from envfreeze.records.model import KeptFile, Snapshot
 
@@ -84,6 +84,12 @@ class GitStore:
             self.files.add(record)
         else:
             notes.append(self.repository, record.source.commit, lines.render(record))
+
+    def publish(self, record: Record) -> str | None:
+        """Push the notes, and a lock that no commit has; a patch stays here."""
+        if record.source.commit is None:
+            return self.files.publish(record)
+        return publish.to_remote(self.repository, record.source, self.progress)
 
     def add_verification(self, verification: Verification) -> None:
         """Append a line to the note of the commit that was verified."""

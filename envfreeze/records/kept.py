@@ -43,6 +43,17 @@ def write(repository: Repository, files: Mapping[str, Path]) -> dict[str, KeptFi
 
 def hold(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile | None) -> None:
     """Make what was written reachable: a tree of `lock/<name>` and `patch`."""
+    tree = _tree(repository, lock, patch)
+    refs.change(repository, f"{KEPT}/{tree}", lambda _: tree)
+
+
+def held(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile | None) -> str | None:
+    """The reference by which `hold` made these files reachable; None: it did not."""
+    reference = f"{KEPT}/{_tree(repository, lock, patch)}"
+    return None if repository.resolve(reference) is None else reference
+
+
+def _tree(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile | None) -> str:
     git = repository.git
     entries = []
     if lock:
@@ -50,8 +61,7 @@ def hold(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile |
         entries.append(TreeEntry("040000", "tree", names, None, "lock"))
     if patch is not None:
         entries.append(_entry("patch", patch))
-    tree = trees.make(git, entries)
-    refs.change(repository, f"{KEPT}/{tree}", lambda _: tree)
+    return trees.make(git, entries)
 
 
 def read(repository: Repository, kept: KeptFile, name: str) -> bytes:

@@ -42,6 +42,16 @@ class RecordStore(Protocol):
     def add(self, record: Record) -> None:
         """Write down a build for good."""
 
+    def publish(self, record: Record) -> str | None:
+        """Carry a record to where others find it.
+
+        What keeps it from getting there is a warning: the record is written all the same.
+
+        Returns:
+            The name of the git remote that has it now; None: it stays on this machine.
+
+        """
+
     def add_verification(self, verification: Verification) -> None:
         """Write down the outcome of a verification for good."""
 

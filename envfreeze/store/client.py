@@ -1,4 +1,4 @@
-"""Asking web servers for files: redirects, credentials, certificates, proxies, and what went wrong.
+"""Asking web servers for files, and sending some: redirects, credentials, certificates, proxies, failures.
 
 Knows nothing of digests, caches or resuming. Everything that goes wrong is an `AttemptError`, which says
 whether asking again may help and shows no credentials.
@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,17 +25,23 @@ from envfreeze.store.retry import retry_after
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import httpx
 
     from envfreeze.digest import Digest
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS_AS_IT_IS: Final = frozenset({307, 308})
+"""Those after which the same is sent again (RFC 9110, sections 15.4.8 and 15.4.9)."""
+_ASKING: Final = frozenset({"GET", "HEAD"})
+_FILE: Final = frozenset({200, 206, 416})
+_SUCCESS: Final = frozenset(range(200, 300))
 _LONGEST_CHAIN: Final = 10
 _AGAIN: Final = frozenset({408, 425, 429})
 _CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 30.0
+_MOST_SAID: Final = 4096
 
 
 class AttemptError(Exception):
@@ -47,6 +54,7 @@ class AttemptError(Exception):
         status: the HTTP status, where there was one; 404 also for a local file that is not there.
         got: what the address has instead of what is wanted: its digest or its size in words.
         hint: what to do about it, where whoever failed knows it better than who asked.
+        said: the beginning of what the server answered to `send`, for whoever knows its language.
 
     """
 
@@ -59,6 +67,7 @@ class AttemptError(Exception):
         status: int | None = None,
         got: Digest | str | None = None,
         hint: str = "",
+        said: bytes = b"",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -67,6 +76,46 @@ class AttemptError(Exception):
         self.status = status
         self.got = got
         self.hint = hint
+        self.said = said
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sent with a request.
+
+    Attributes:
+        size: bytes.
+        open: gives the bytes from their beginning, in pieces; called again where they are sent again.
+
+    """
+
+    size: int
+    open: Callable[[], Iterable[bytes]]
+
+    @classmethod
+    def of(cls, raw: bytes) -> Content:
+        """Bytes that are in memory."""
+        return cls(len(raw), lambda: (raw,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked or sent; `home` is whose credentials may be shown, None: the address's own."""
+
+    method: str
+    headers: Mapping[str, str]
+    form: Mapping[str, str] | None = None
+    content: Content | None = None
+    home: str | None = None
+    silence: float = _SILENCE_SECONDS
+    good: frozenset[int] = _FILE
+
+    @property
+    def redirects(self) -> frozenset[int]:
+        """The answers that lead elsewhere; a form goes nowhere else."""
+        if self.form is not None:
+            return frozenset()
+        return _REDIRECTS if self.method in _ASKING else _REDIRECTS_AS_IT_IS
 
 
 class Authority(Protocol):
@@ -165,67 +214,109 @@ class Client:
             AttemptError: from the asking, and from reading the body in the block.
 
         """
+        method = "GET" if form is None else "POST"
+        with self._answer(url, _Request(method, headers or {}, form)) as response:
+            yield response
+
+    @contextmanager
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        content: Content | None = None,
+        home: str | None = None,
+        silence: float = _SILENCE_SECONDS,
+    ) -> Iterator[httpx.Response]:
+        """Send something, or ask about something: a successful answer (2xx), its body not read yet.
+
+        A redirect that may change what is asked (301, 302, 303) is followed only by GET and HEAD; 307 and
+        308 have the content sent again.
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            url: where to.
+            headers: of the request.
+            content: what is sent; errors of whoever gives it come through.
+            home: the address whose credentials may be shown, where `url` came from a server; None: `url`.
+            silence: seconds to wait for an answer.
+
+        Raises:
+            AttemptError: as in `open`.
+
+        """
+        request = _Request(method, headers or {}, content=content, home=home, silence=silence, good=_SUCCESS)
+        with self._answer(url, request) as response:
+            yield response
+
+    @contextmanager
+    def _answer(self, url: str, request: _Request) -> Iterator[httpx.Response]:
         import httpx  # noqa: PLC0415 - heavy
 
         response: httpx.Response | None = None
         try:
-            response = self._follow(url, headers or {}, form)
+            response = self._follow(url, request)
             yield response
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            raise _explained(error) from error
+            raise _explained(error, request.silence) from error
         finally:
             if response is not None:
                 with suppress(httpx.HTTPError, OSError):
                     response.close()
 
-    def _follow(self, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None) -> httpx.Response:
+    def _follow(self, url: str, request: _Request) -> httpx.Response:
         try:
-            here = first = Address.parse(url)
+            here = Address.parse(url)
+            first = here if request.home is None else Address.parse(request.home)
         except ValueError as error:
             raise AttemptError(str(error)) from error
-        if not first.is_web:
-            raise AttemptError(f"{first.scheme or 'a path'} is no scheme that files can be fetched by")
+        if not here.is_web:
+            raise AttemptError(f"{here.scheme or 'a path'} is no scheme that files can be fetched by")
         authority = self._authority or _Own(first)
         answered = False
         for _ in range(_LONGEST_CHAIN):
             header = authority.header(here) if first.trusts(here) else None
-            response = self._ask(here, headers, header, form)
-            if response.status_code in _REDIRECTS and "location" in response.headers and form is None:
+            response = self._ask(here, request, header)
+            if response.status_code in request.redirects and "location" in response.headers:
                 response.close()
                 try:
                     here = here.moved(response.headers["location"])
                 except ValueError as error:
                     raise AttemptError(str(error), status=response.status_code) from error
                 continue
-            if response.status_code in {200, 206, 416}:
+            if response.status_code in request.good:
                 return response
+            said = b"" if request.good is _FILE else _said(response)
             response.close()
             challenges = response.headers.get_list("www-authenticate")
             if response.status_code == 401 and first.trusts(here) and not answered:  # noqa: PLR2004 - no access
                 answered = True
                 if authority.challenged(here, challenges):
                     continue
-            raise _refused(response, here, authority, shown=header is not None)
+            raise _refused(response, here, authority, shown=header is not None, said=said)
         raise AttemptError(f"more than {_LONGEST_CHAIN} redirects")
 
-    def _ask(
-        self,
-        address: Address,
-        headers: Mapping[str, str],
-        authorization: str | None,
-        form: Mapping[str, str] | None,
-    ) -> httpx.Response:
-        sent = dict(headers)
+    def _ask(self, address: Address, request: _Request, authorization: str | None) -> httpx.Response:
+        import httpx  # noqa: PLC0415 - heavy
+
+        sent = dict(request.headers)
         if authorization is not None:
             sent["Authorization"] = authorization
-        request = self._http.build_request(
-            "GET" if form is None else "POST",
+        if request.content is not None:
+            sent["Content-Length"] = str(request.content.size)
+        elif request.form is None and request.method not in _ASKING:
+            sent["Content-Length"] = "0"
+        built = self._http.build_request(
+            request.method,
             address.url,
             headers=sent,
-            data=form,
+            data=request.form,
+            content=None if request.content is None else request.content.open(),
+            timeout=httpx.Timeout(request.silence, connect=_CONNECT_SECONDS, pool=None),
             extensions={"trace": self._watch},
         )
-        return self._http.send(request, stream=True, follow_redirects=False)
+        return self._http.send(built, stream=True, follow_redirects=False)
 
     def _watch(self, event: str, told: Mapping[str, Any]) -> None:
         """Remember every socket, so that `abort` can end a wait that no flag would."""
@@ -322,8 +413,18 @@ def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:
     return ((found[0], found[2] or ""), "") if found is not None else (None, "")
 
 
+def _said(response: httpx.Response) -> bytes:
+    """The beginning of an answer's body."""
+    said = b""
+    for chunk in response.iter_raw(_MOST_SAID):
+        said += chunk
+        if len(said) >= _MOST_SAID:
+            break
+    return said[:_MOST_SAID]
+
+
 def _refused(
-    response: httpx.Response, address: Address, authority: Authority, *, shown: bool
+    response: httpx.Response, address: Address, authority: Authority, *, shown: bool, said: bytes
 ) -> AttemptError:
     status = response.status_code
     reason, hint = f"{status} {response.reason_phrase}".rstrip(), ""
@@ -339,10 +440,11 @@ def _refused(
         after=after,
         status=status,
         hint=hint,
+        said=said,
     )
 
 
-def _explained(error: Exception) -> AttemptError:
+def _explained(error: Exception, silence: float) -> AttemptError:
     import ssl  # noqa: PLC0415 - heavy
 
     import httpx  # noqa: PLC0415 - heavy
@@ -355,7 +457,7 @@ def _explained(error: Exception) -> AttemptError:
     if isinstance(error, httpx.ConnectTimeout):
         return AttemptError(f"no connection within {_CONNECT_SECONDS:.0f} s", again=True)
     if isinstance(error, httpx.TimeoutException):
-        return AttemptError(f"nothing came for {_SILENCE_SECONDS:.0f} s", again=True)
+        return AttemptError(f"nothing came for {silence:.0f} s", again=True)
     reason = str(error).partition("] ")[2] or str(error) or type(error).__name__
     final = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError)
     if isinstance(error, httpx.ProxyError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import pushing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.oci.platform import Platform
+    from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
 
@@ -49,9 +52,12 @@ class BuildOutcome:
         output: the OCI layout; None where none was written.
         archive: the OCI archive; None where none was asked for.
         loaded: what the Docker or Podman engine calls the image; None where it was not loaded.
+        pushed: what the push did; None where nothing was pushed.
         record: what was recorded; None where it was asked not to be.
+        record_at: the git remote that a push carried the record to; None: it is on this machine alone.
         layers_built: layers that were made.
         layers_reused: layers that were in the cache.
+        layers_ready: layers that were taken ready-made from a registry.
         seconds: how long it took.
         notes: what the user should know, one sentence each.
 
@@ -62,9 +68,12 @@ class BuildOutcome:
     output: Path | None
     archive: Path | None
     loaded: str | None
+    pushed: Pushed | None
     record: Record | None
+    record_at: str | None
     layers_built: int
     layers_reused: int
+    layers_ready: int
     seconds: float
     notes: tuple[str, ...]
 
@@ -75,6 +84,8 @@ def build(
     output: Path | None = None,
     archive: Path | None = None,
     load: bool = False,
+    push: str | None = None,
+    cache_from: Sequence[str] = (),
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -87,9 +98,12 @@ def build(
 
     Args:
         project: the project; the lock in its folder is what is built.
-        output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` is given.
+        output: folder for the OCI layout; None: `OUTPUT`, or nowhere where `archive` or `push` is given.
         archive: file for an OCI archive.
         load: load the image into Docker or Podman.
+        push: reference to push the image to, of several platforms their index; the record then goes to the
+            git remote.
+        cache_from: references of images whose layers are taken ready-made, on their pushers' word.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -107,6 +121,8 @@ def build(
 
     """
     started = time.monotonic()
+    where = None if push is None else pushing.reference(push, "--push", offline=offline)
+    named = tuple(pushing.reference(one, "--cache-from", offline=offline) for one in cache_from)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
     cache = cache or Cache.open()
@@ -120,42 +136,53 @@ def build(
     store = open_store(root, progress=progress) if record else None
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
-    assembly = native.assemble(
-        lock,
-        root=root,
-        cache=cache,
-        progress=progress,
-        offline=offline,
-        workers=workers,
-        authenticate=partial(indexes.authenticate, project=project),
-    )
-    native.hold(lock, assembly)
-    if snapshot is not None and snapshot.included != digest_of(root, names):
-        raise MachineError("files that `include` names changed during the build", hint="build again")
-    for note in assembly.notes:
-        progress.warn(note)
-    images = tuple(made.image for made in assembly.images)
-    whole = one_image(images)
-    if output is None and archive is None:
+    if output is None and archive is None and where is None:
         output = _default_output(root)
-    if output is not None:
-        layout.write(whole, output, name=tag)
-    if archive is not None:
-        oci_archive.write(whole, archive, name=tag)
-    recorded = None
-    if store is not None and snapshot is not None:
-        recorded = _record(whole.digest, images, lock, snapshot)
-        store.add(recorded)
-    loaded = docker.load(_loadable(images), tag=tag) if load else None
+    with ExitStack() as stack:
+        registry = None
+        if where is not None or named:
+            registry = stack.enter_context(pushing.Side(where, named, lock, cache, progress))
+        assembly = native.assemble(
+            lock,
+            root=root,
+            cache=cache,
+            progress=progress,
+            offline=offline,
+            workers=workers,
+            authenticate=partial(indexes.authenticate, project=project),
+            ready=None if registry is None else registry.ready,
+            lean=output is None and archive is None and not load,
+        )
+        native.hold(lock, assembly)
+        if snapshot is not None and snapshot.included != digest_of(root, names):
+            raise MachineError("files that `include` names changed during the build", hint="build again")
+        for note in assembly.notes:
+            progress.warn(note)
+        images = tuple(made.image for made in assembly.images)
+        whole = one_image(images)
+        if output is not None:
+            layout.write(whole, output, name=tag)
+        if archive is not None:
+            oci_archive.write(whole, archive, name=tag)
+        recorded = None
+        if store is not None and snapshot is not None:
+            recorded = _record(whole.digest, images, lock, snapshot, assembly.ready)
+            store.add(recorded)
+        loaded = docker.load(_loadable(images), tag=tag) if load else None
+        pushed = None if registry is None else registry.push(whole, assembly)
+    carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
     return BuildOutcome(
         digest=whole.digest,
         images=images,
         output=output,
         archive=archive,
         loaded=loaded,
+        pushed=pushed,
         record=recorded,
+        record_at=carried,
         layers_built=assembly.built,
         layers_reused=assembly.reused,
+        layers_ready=len(assembly.ready),
         seconds=time.monotonic() - started,
         notes=(*notes, *assembly.notes),
     )
@@ -215,7 +242,9 @@ def _loadable(images: Sequence[Image]) -> Image:
     return images[0]
 
 
-def _record(digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot) -> Record:
+def _record(
+    digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot, ready: tuple[Digest, ...]
+) -> Record:
     return Record(
         at=moment(),
         engine=ENGINE,
@@ -232,4 +261,5 @@ def _record(digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snaps
             for image in images
         ),
         source=snapshot,
+        reused=ready,
     )

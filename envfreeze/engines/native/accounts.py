@@ -12,7 +12,7 @@ from envfreeze.oci.members import members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from typing import BinaryIO
 
 _ACCOUNTS = "etc/passwd"
 _MOST = 1 << 20
@@ -43,9 +43,9 @@ def check_user(user: str | None, accounts: Callable[[], bytes]) -> None:
         )
 
 
-def accounts_of(system: Path) -> bytes:
+def accounts_of(system: BinaryIO) -> bytes:
     """The `etc/passwd` of the layer `system`, a gzip of a tar; empty where it has none."""
-    with inflate(system.open("rb"), media.LAYER_GZIP) as file:
+    with inflate(system, media.LAYER_GZIP) as file:
         for member, content in members(file):
             if member.path == _ACCOUNTS:
                 return content.read(_MOST) or b""

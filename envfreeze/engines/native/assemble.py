@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.locking.model import LayerSeal, Lock, Target
-    from envfreeze.oci.image import Image
+    from envfreeze.digest import Digest
+    from envfreeze.engines.native.ready import ReadyLayer, ReadyLayers
+    from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target
+    from envfreeze.oci.image import Image, Layer
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
@@ -47,11 +50,15 @@ class TargetImage:
     Attributes:
         target: the target, its layers and manifest as a seal would have them.
         image: the image, project files included.
+        keys: name of each planned layer to its key (`known.key_of`).
+        verdict: what was found when the layers were held against each other; None: a seal was believed.
 
     """
 
     target: Target
     image: Image
+    keys: Mapping[str, str]
+    verdict: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Assembly:
         images: one per target, in the lock's order.
         built: layers that were made.
         reused: layers that were made before and taken from the cache.
+        ready: digests of layers that were taken ready-made from a registry, sorted.
         notes: files of one package that another overwrites, and what nobody does when the image starts.
 
     """
@@ -69,6 +77,7 @@ class Assembly:
     images: tuple[TargetImage, ...]
     built: int
     reused: int
+    ready: tuple[Digest, ...]
     notes: tuple[str, ...]
 
 
@@ -82,6 +91,8 @@ def assemble(
     offline: bool = False,
     workers: int | None = None,
     authenticate: Callable[[str], str] = str,
+    ready: ReadyLayers | None = None,
+    lean: bool = False,
 ) -> Assembly:
     """Assemble the images of a lock.
 
@@ -95,6 +106,9 @@ def assemble(
         offline: fetch nothing.
         workers: threads; None: one per processor.
         authenticate: puts credentials into the URL of a wheel or conda package for its download.
+        ready: what registries have ready-made, which is then taken; None: nothing is.
+        lean: layers of a base that is an image, and those that are ready-made, are fetched only when
+            somebody opens them.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -107,7 +121,17 @@ def assemble(
         check_plan(target)
     _raise_open_files()
     work = [
-        _TargetAssembly(lock, target, root=root, cache=cache, progress=progress, reuse=reuse, offline=offline)
+        _TargetAssembly(
+            lock,
+            target,
+            root=root,
+            cache=cache,
+            progress=progress,
+            reuse=reuse,
+            offline=offline,
+            ready=ready,
+            lean=lean,
+        )
         for target in lock.targets
     ]
     try:
@@ -118,6 +142,7 @@ def assemble(
         images=tuple(images),
         built=sum(one.built for one in work),
         reused=sum(one.reused for one in work),
+        ready=tuple(sorted({layer.seal.digest for one in work for layer in one.taken.values()})),
         notes=tuple(sorted({note for one in work for note in one.notes})),
     )
 
@@ -141,8 +166,12 @@ class _TargetAssembly:
         progress: Progress,
         reuse: bool,
         offline: bool,
+        ready: ReadyLayers | None,
+        lean: bool,
     ) -> None:
         self._lock = lock
+        self._ready = ready
+        self._lean = lean
         self._target = target
         self._root = root
         self._cache = cache
@@ -156,6 +185,8 @@ class _TargetAssembly:
         )
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
         self._made: dict[str, list[owners.Path]] = {}
+        self.taken: dict[str, ReadyLayer] = {}
+        self._verdict: tuple[str, ...] | None = None
         self.built = 0
         self.reused = 0
         self.notes: tuple[str, ...] = ()
@@ -171,11 +202,23 @@ class _TargetAssembly:
             # Without its paths a layer could not be held against the others.
             if judged is not None or known.recall_paths(cache, key) is not None
         }
+        self.reused = len(seals)
+        if self._ready is not None:
+            judged = judged if judged is not None else self._ready.verdict(self._keys.values())
+            self.taken = self._offered(self._ready, seals, judged is not None)
+            seals |= {name: layer.seal for name, layer in self.taken.items()}
         missing = [layer for layer in target.layers if layer.name not in seals]
-        self.reused, self.built = len(seals), len(missing)
+        self.built = len(missing)
         if missing:
             debs = {deb.name: deb for layer in missing for deb in debs_of(target, layer)}
-            wheels = {wheel.name: wheel for layer in missing for wheel in wheels_of(target, layer)}
+            names = {} if self._ready is None else self._ready.dist_info()
+            wheels = {
+                wheel.name: wheel
+                for layer in missing
+                for wheel in wheels_of(target, layer)
+                # The environment wants no more of a wheel than the name of one folder in it.
+                if layer.kind != "environment" or wheel.digest not in names
+            }
             conda = {package.name: package for layer in missing for package in conda_of(target, layer)}
             files = obtain(
                 target,
@@ -201,30 +244,73 @@ class _TargetAssembly:
                         cache=cache,
                         scratch=scratch,
                         trusting=self._reuse,
-                        beneath=None if self._base is None else self._base.inventory,
+                        beneath=self._beneath(missing),
+                        dist_info=names,
                     )
                     seals |= maker.make(missing, task, workers=workers)
                     self._made = maker.paths
             finally:
                 task.finish()
-        self.notes = self._judge() if judged is None else judged
+        if judged is None and self.taken and target.manifest is not None and not self._knows_all():
+            return seals  # who sealed has held them against each other
+        self._verdict = self._judge() if judged is None else judged
+        self.notes = self._verdict
         return seals
+
+    def _offered(
+        self, ready: ReadyLayers, seals: Mapping[str, LayerSeal], judged: bool
+    ) -> dict[str, ReadyLayer]:
+        """The missing layers that are ready-made somewhere, by name."""
+        wanted = {
+            self._keys[layer.name]: layer
+            for layer in self._target.layers
+            if layer.name not in seals
+            # Where its paths are needed, one that they are not known of is made.
+            and (
+                (judged and not self._lock.runtime.include)
+                or (layer.seal is not None and not self._lock.runtime.include)
+                or ready.knows(self._keys[layer.name])
+            )
+        }
+        return {wanted[key].name: found for key, found in ready.offer(wanted).items()} if wanted else {}
+
+    def _knows_all(self) -> bool:
+        ready = self._ready
+        return ready is not None and all(ready.knows(self._keys[name]) for name in self.taken)
+
+    def _beneath(self, missing: Sequence[PlannedLayer]) -> Inventory | None:
+        """What is in the base, where a layer is made of that, too."""
+        if self._base is None or all(layer.kind != "system" for layer in missing):
+            return None
+        return self._base.inventory
 
     def _judge(self) -> tuple[str, ...]:
         """Hold all layers against each other."""
         settled = {SYSTEM, *(deb.name for deb in self._target.base.packages)}
-        clashes = [clash for key in self._keys.values() for clash in known.recall_clashes(self._cache, key)]
+        clashes = [clash for key in self._keys.values() for clash in self._clashes(key)]
         replaced: set[str] = set()
         paths = self._paths()
         if self._base is not None:
             self._base.check_folders(paths[1:])
             replaced = {OWNER, SYSTEM, *self._base.packages()}
         notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
-        known.remember_verdict(self._cache, self._keys, notes)
+        if not self.taken:  # what others say is no fact of this cache
+            known.remember_verdict(self._cache, self._keys, notes)
         return notes
 
+    def _clashes(self, key: str) -> Sequence[str]:
+        ready = {self._keys[name] for name in self.taken}
+        if self._ready is not None and key in ready:
+            return self._ready.clashes(key)
+        return known.recall_clashes(self._cache, key)
+
     def _paths(self) -> list[list[owners.Path]]:
-        found = [self._made.get(key) or known.recall_paths(self._cache, key) for key in self._keys.values()]
+        taken = [self._keys[name] for name in self.taken]
+        ready = {} if self._ready is None else self._ready.paths(taken)
+        found = [
+            self._made.get(key) or ready.get(key) or known.recall_paths(self._cache, key)
+            for key in self._keys.values()
+        ]
         if None in found:
             raise MachineError(
                 f"facts vanished from the cache {self._cache.root} while it was in use",
@@ -237,20 +323,20 @@ class _TargetAssembly:
         """Put the layers together, the project's files on top."""
         target, runtime = self._target, self._lock.runtime
         planned = tuple(replace(layer, seal=seals[layer.name]) for layer in target.layers)
-        layers = [(seals[layer.name], description(target, layer)) for layer in target.layers]
+        layers = [(self._layer(layer.name, seals), description(target, layer)) for layer in target.layers]
         check_user(self._lock.runtime.user, lambda: self._accounts(seals))
         environment = self._image(layers)
         target = replace(target, layers=planned, manifest=environment.digest)
         if not runtime.include:
-            return TargetImage(target, environment)
+            return TargetImage(target, environment, self._keys, self._verdict)
         names = included(self._root, runtime.include)
-        project = self._project_layer(names), f"project: {len(names)} files"
-        return TargetImage(target, self._image([*layers, project]))
+        project = self._file_layer(self._project_layer(names)), f"project: {len(names)} files"
+        return TargetImage(target, self._image([*layers, project]), self._keys, self._verdict)
 
     def _accounts(self, seals: Mapping[str, LayerSeal]) -> bytes:
         if self._base is not None:
             return self._base.accounts()
-        return accounts_of(self._file_layer(seals["system"]).path)
+        return accounts_of(self._layer("system", seals).open())
 
     def _prefixes(self) -> set[str]:
         """The folders that are the environment's alone."""
@@ -262,7 +348,8 @@ class _TargetAssembly:
         special = known.recall_room(self._cache, self._keys, files) if self._reuse else None
         if special is None:
             special = owners.room_for(files, self._paths(), self._prefixes())
-            known.remember_room(self._cache, self._keys, files, special)
+            if not self.taken:
+                known.remember_room(self._cache, self._keys, files, special)
         placed = {entry.path: entry for entry in entries}
         for path, (mode, uid, gid) in special.items():
             placed[path] = directory(path, mode=mode, uid=uid, gid=gid)
@@ -271,13 +358,17 @@ class _TargetAssembly:
         except ValueError as error:
             raise UsageError(f"include: {error}") from error
 
-    def _image(self, layers: Sequence[tuple[LayerSeal, str]]) -> ImageValue:
-        described = [(seal.diff_id, text) for seal, text in layers]
-        blobs = tuple(self._file_layer(seal) for seal, _ in layers)
+    def _layer(self, name: str, seals: Mapping[str, LayerSeal]) -> Layer:
+        taken = self.taken.get(name)
+        return self._file_layer(seals[name]) if taken is None else taken.layer
+
+    def _image(self, layers: Sequence[tuple[Layer, str]]) -> ImageValue:
+        described = [(layer.diff_id, text) for layer, text in layers]
+        blobs = tuple(layer for layer, _ in layers)
         if self._base is None:
             config = image_config(self._target, self._lock.runtime, described)
         else:
-            beneath, below = self._base.obtain()
+            beneath, below = self._base.obtain(lean=self._lean)
             config = config_on(below, self._target, self._lock.runtime, described)
             blobs = (*beneath, *blobs)
         return ImageValue(manifest=manifest_json(config, blobs), config=config, layers=blobs)

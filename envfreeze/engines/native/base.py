@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
@@ -9,13 +10,18 @@ from envfreeze.locking.image import dpkg, pulled
 from envfreeze.locking.image import inventory as kinds
 from envfreeze.oci import media
 from envfreeze.oci.image import FileLayer
+from envfreeze.oci.verified import open_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path as FilePath
+    from typing import BinaryIO
 
+    from envfreeze.digest import Digest
     from envfreeze.engines.native.owners import Path
     from envfreeze.locking.image.inventory import Inventory
-    from envfreeze.locking.model import ImageBase
+    from envfreeze.locking.model import ImageBase, ImageLayer
+    from envfreeze.oci.image import Layer
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
@@ -23,6 +29,20 @@ OWNER = "the base image"
 """Who owns what the base holds."""
 
 _USUAL = (0o755, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A `Layer` that is fetched when it is opened."""
+
+    digest: Digest
+    diff_id: Digest
+    size: int
+    media_type: str
+    fetch: Callable[[], FilePath]
+
+    def open(self) -> BinaryIO:
+        return open_blob(self.fetch(), self.digest, self.size)
 
 
 class Base:
@@ -66,8 +86,11 @@ class Base:
             )
         return self._inventory
 
-    def obtain(self) -> tuple[tuple[FileLayer, ...], bytes]:
+    def obtain(self, *, lean: bool = False) -> tuple[tuple[Layer, ...], bytes]:
         """Its layers under the OCI's names of their types, and its config.
+
+        Args:
+            lean: layers that the cache has not are fetched only when somebody opens them.
 
         Raises:
             NetworkError: a blob cannot be had.
@@ -75,16 +98,20 @@ class Base:
 
         """
         image = self._image
-        files = pulled.obtain(
-            image, image.layers, cache=self._cache, offline=self._offline, progress=self._progress
+        layers = [layer for layer in image.layers if not lean or self._cache.find(layer.digest) is not None]
+        files = self._fetch(layers)
+        return tuple(self._layer(layer, files) for layer in image.layers), files[image.config].read_bytes()
+
+    def _fetch(self, layers: Sequence[ImageLayer]) -> Mapping[Digest, FilePath]:
+        return pulled.obtain(
+            self._image, layers, cache=self._cache, offline=self._offline, progress=self._progress
         )
-        layers = tuple(
-            FileLayer(
-                layer.digest, layer.diff_id, layer.size, media.as_oci(layer.media_type), files[layer.digest]
-            )
-            for layer in image.layers
-        )
-        return layers, files[image.config].read_bytes()
+
+    def _layer(self, layer: ImageLayer, files: Mapping[Digest, FilePath]) -> Layer:
+        facts = layer.digest, layer.diff_id, layer.size, media.as_oci(layer.media_type)
+        if layer.digest in files:
+            return FileLayer(*facts, files[layer.digest])
+        return _Elsewhere(*facts, lambda: self._fetch([layer])[layer.digest])
 
     def accounts(self) -> bytes:
         """Its `etc/passwd`; empty where it has none."""

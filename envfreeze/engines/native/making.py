@@ -74,6 +74,7 @@ class LayerMaker:
         trusting: whether facts about artifacts that the cache remembers may be used; else every hash is
             computed again.
         beneath: what the base holds, where that is an image.
+        dist_info: digests of wheels to what somebody else says of the names of their `.dist-info` folders.
 
     """
 
@@ -87,6 +88,7 @@ class LayerMaker:
         scratch: Path,
         trusting: bool,
         beneath: Inventory | None = None,
+        dist_info: Mapping[Digest, str] | None = None,
     ) -> None:
         self._target = target
         self._keys = keys
@@ -95,6 +97,7 @@ class LayerMaker:
         self._scratch = scratch
         self._trusting = trusting
         self._beneath = beneath
+        self._told = dict(dist_info or {})
         self._stop = threading.Event()
         self.paths: dict[str, list[owners.Path]] = {}
         """Key of a layer that was made to its paths."""
@@ -155,7 +158,9 @@ class LayerMaker:
             packages = self._packages(layer, opened, stack)
             paths = [path for owner, entries in packages for path in owners.listing(owner, entries)]
             self.paths[self._keys[layer.name]] = paths
-            known.remember_paths(self._cache, self._keys[layer.name], paths)
+            ours = layer.kind != "environment" or not self._told
+            if ours:  # what somebody else said is no fact of this cache, nor what was made of it
+                known.remember_paths(self._cache, self._keys[layer.name], paths)
             try:
                 seal = write(self._cache, owners.merge(packages).values(), advance)
             except ContentError as error:
@@ -163,7 +168,8 @@ class LayerMaker:
             except ValueError as error:
                 owners.conflicts([paths])  # says which two packages cannot lie in one layer
                 raise UntrustedError(str(error)) from error
-        known.remember_layer(self._cache, self._keys[layer.name], seal)
+        if ours:
+            known.remember_layer(self._cache, self._keys[layer.name], seal)
         return seal
 
     def _packages(
@@ -222,7 +228,7 @@ class LayerMaker:
 
     def _dist_info(self, wheel: Wheel) -> str:
         name = known.recall_dist_info(self._cache, wheel) if self._trusting else None
-        return name or dist_info_name(self._files[wheel.digest], wheel)
+        return name or self._told.get(wheel.digest) or dist_info_name(self._files[wheel.digest], wheel)
 
     def _blame(self, error: ContentError, packages: Sequence[tuple[str, Sequence[Entry]]]) -> UntrustedError:
         """The error with the name of the file that the bad content is in."""

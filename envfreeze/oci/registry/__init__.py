@@ -1,8 +1,9 @@
-"""Images in registries, read over the OCI distribution API.
+"""Images in registries, read and written over the OCI distribution API.
 
     tags("nvidia/cuda")                                   the tags of a repository
     resolve("debian:trixie", Platform.parse(...))         which manifest that is now: `Pulled`
-    Registries                                            the connection under both, and blobs into the cache
+    Registries                                            the connection under all, and blobs into the cache
+    push.push(image, "registry.example.org/team/train:v1")    an image into a registry: `Pushed`
 
 `docs/decisions/registries.md` says why the client is envfreeze's own.
 """

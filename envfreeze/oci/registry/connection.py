@@ -17,6 +17,7 @@ from envfreeze.oci import canonical, media
 from envfreeze.oci.registry import places as whereabouts
 from envfreeze.oci.registry.document import hold, read
 from envfreeze.oci.registry.door import Door
+from envfreeze.oci.registry.wire import Wire
 from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError, Client
 from envfreeze.store.download import Download, NotFoundError, fetch
@@ -172,6 +173,21 @@ class Registries:
             retry=self._retry,
             authority=self._door,
         )
+
+    def wire(self, name: str, connections: int = 1, *, writing: bool = True) -> Wire:
+        """Open a repository at its own registry, never at a mirror; to be closed.
+
+        Args:
+            name: registry and repository.
+            connections: how many at once.
+            writing: it will be written to.
+
+        """
+        place = self._places(name)[-1]
+        if writing:
+            self._door.for_writing(place.server, place.repository)
+        client = Client(connections=connections, authority=self._door)
+        return Wire(place, client, retry=self._retry, progress=self._progress)
 
     def _places(self, name: str) -> tuple[Place, ...]:
         found = whereabouts.places(name, self._mirrors)

@@ -48,6 +48,12 @@ class Door:
         self._lock = threading.Lock()
         self._logins: dict[str, Login | None] = {}
         self._headers: dict[tuple[str, str], tuple[str, float]] = {}
+        self._writing: set[tuple[str, str]] = set()
+
+    def for_writing(self, server: str, repository: str) -> None:
+        """Ask for tokens that let a repository be written, too, from now on."""
+        with self._lock:
+            self._writing.add((server, repository))
 
     def header(self, address: Address) -> str | None:
         """Give what was learned from earlier challenges."""
@@ -77,7 +83,7 @@ class Door:
 
     def _token(self, address: Address, asked: Challenge, login: Login | None) -> tuple[str, float]:
         try:
-            return _token(address, asked, login)
+            return _token(address, asked, login, writing=self._writes(address))
         except AttemptError as failure:
             if failure.status is not None:
                 why, hint = self.refusal(address, failure.status, shown=login is not None)
@@ -89,8 +95,14 @@ class Door:
         registry = self._registries.get(_host(address), _host(address))
         command = f"docker login {registry}"
         if self._login(address) is None:
-            return f"nobody is logged in to {registry}, and it does not show this to everybody", command
-        return f"the login for {registry} may not read this", f"check the name, or log in again: {command}"
+            what = "let everybody write there" if self._writes(address) else "show this to everybody"
+            return f"nobody is logged in to {registry}, and it does not {what}", command
+        what = "write there" if self._writes(address) else "read this"
+        return f"the login for {registry} may not {what}", f"check the name, or log in again: {command}"
+
+    def _writes(self, address: Address) -> bool:
+        with self._lock:
+            return _place(address) in self._writing
 
     def _login(self, address: Address) -> Login | None:
         registry = self._registries.get(_host(address))
@@ -128,7 +140,7 @@ def _host(address: Address) -> str:
     return urlsplit(address.url).netloc
 
 
-def _token(address: Address, asked: Challenge, login: Login | None) -> tuple[str, float]:
+def _token(address: Address, asked: Challenge, login: Login | None, *, writing: bool) -> tuple[str, float]:
     """Get a token: the header, and how many seconds it is good for."""
     realm = asked.parameters["realm"]
     try:
@@ -142,6 +154,11 @@ def _token(address: Address, asked: Challenge, login: Login | None) -> tuple[str
     scopes = asked.parameters.get("scope", "").split(" ")
     if not any(scopes) and (name := _place(address)[1]):
         scopes = [f"repository:{name}:pull"]
+    if writing:
+        # One token for the whole of a push, whatever the first request was.
+        name = _place(address)[1]
+        others = [scope for scope in scopes if not scope.startswith(f"repository:{name}:")]
+        scopes = [f"repository:{name}:pull,push", *others]
     if login is not None and login.token:
         form = {
             "grant_type": "refresh_token",

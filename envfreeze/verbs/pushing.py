@@ -1,0 +1,130 @@
+"""What `build` does with registries: where layers are taken from ready-made, and where the image goes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from envfreeze.errors import EnvfreezeError, UsageError
+
+if TYPE_CHECKING:
+    from envfreeze.engines.native import Assembly
+    from envfreeze.engines.native.ready import ReadyLayers
+    from envfreeze.locking.model import Lock
+    from envfreeze.oci.image import Image, ImageIndex
+    from envfreeze.oci.reference import Reference
+    from envfreeze.oci.registry.connection import Registries
+    from envfreeze.oci.registry.push import Pushed
+    from envfreeze.progress import Progress
+    from envfreeze.store.cache import Cache
+
+
+def reference(text: str, option: str, *, offline: bool) -> Reference:
+    """Read a reference of the command line, before anything is built.
+
+    Args:
+        text: as it was written.
+        option: where it was written.
+        offline: nothing may be sent or fetched.
+
+    Raises:
+        UsageError: it is no reference, or registries are not to be asked.
+
+    """
+    from envfreeze.oci.registry.push import parse  # noqa: PLC0415 - heavy
+
+    if offline:
+        raise UsageError(f"{option} asks a registry, and --offline asks nobody", hint="leave one of them out")
+    return parse(text)
+
+
+class Side:
+    """The registries of one build; to be used in a `with`.
+
+    Args:
+        where: what the image is pushed to; None: nowhere.
+        named: images whose layers are taken ready-made.
+        lock: what is built.
+        cache: has and gets layers.
+        progress: told what happens.
+
+    Attributes:
+        ready: the layers that may be taken; None: none may.
+
+    """
+
+    def __init__(
+        self,
+        where: Reference | None,
+        named: tuple[Reference, ...],
+        lock: Lock,
+        cache: Cache,
+        progress: Progress,
+    ) -> None:
+        self._where = where
+        self._named = named
+        self._lock = lock
+        self._cache = cache
+        self._progress = progress
+        self._stack = ExitStack()
+        self._registries: Registries | None = None
+        self.ready: ReadyLayers | None = None
+
+    def __enter__(self) -> Self:
+        from envfreeze.engines.native.ready import ReadyLayers  # noqa: PLC0415 - heavy
+        from envfreeze.oci.registry.connection import Registries  # noqa: PLC0415 - heavy
+
+        self._registries = self._stack.enter_context(Registries(progress=self._progress))
+        sealed = (self._where.name,) if self._where is not None else ()
+        if self._named or (sealed and self._lock.sealed):
+            self.ready = ReadyLayers(
+                self._named, sealed, registries=self._registries, cache=self._cache, progress=self._progress
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def push(self, image: Image | ImageIndex, assembly: Assembly) -> Pushed | None:
+        """Push the image, and beside it the catalogue of its layers; None: it goes nowhere.
+
+        Raises:
+            NetworkError: the registry does not take the image.
+            UntrustedError: what the registry has in the end is not what was pushed.
+
+        """
+        from envfreeze.oci.registry.push import push  # noqa: PLC0415 - heavy
+
+        if self._where is None or self._registries is None:
+            return None
+        bases = (target.image.places for target in self._lock.targets if target.image is not None)
+        origins = [*(place for places in bases for place in places), *(one.name for one in self._named)]
+        pushed = push(
+            image,
+            self._where,
+            registries=self._registries,
+            cache=self._cache,
+            origins=tuple(dict.fromkeys(origins)),
+            progress=self._progress,
+        )
+        try:
+            self._leave_catalog(self._where.at(pushed.digest), assembly, self._registries)
+        except EnvfreezeError as error:
+            self._progress.warn(
+                f"the image is pushed, and no catalogue of its layers for --cache-from: {error.message}"
+            )
+        return pushed
+
+    def _leave_catalog(self, at: Reference, assembly: Assembly, registries: Registries) -> None:
+        from envfreeze.engines.native import catalog  # noqa: PLC0415 - heavy
+        from envfreeze.oci.registry.referrers import attach, listed  # noqa: PLC0415 - heavy
+
+        if listed(at, registries=registries, artifact_type=catalog.TYPE):
+            return
+        parts = catalog.write(
+            self._cache,
+            [(made.target, made.keys, made.verdict) for made in assembly.images],
+            (lambda _: None) if self.ready is None else self.ready.beside,
+            {} if self.ready is None else self.ready.dist_info(),
+        )
+        attach(at, parts, artifact_type=catalog.TYPE, registries=registries, cache=self._cache)
