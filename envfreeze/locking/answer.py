@@ -33,6 +33,7 @@ from envfreeze.locking.assigned import solve
 from envfreeze.locking.pylock_sources import place_of
 from envfreeze.locking.question import ASSIGNED, Question, pose
 from envfreeze.locking.sources.knowledge import Known
+from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -108,6 +109,11 @@ def find(
             raise UsageError("pip-tools does not know what conda provides", hint='set [pip] resolver = "uv"')
         try:
             by_piptools = piptools.resolve(project, target, pins, scratch, offline=offline, newest=newest)
+        except piptools.GaveUpError:
+            # Where there is no answer uv names the constraints that chase each other.
+            by_uv = replace(project, pip=replace(project.pip, resolver="uv"))
+            find(by_uv, target, (), scratch, offline=offline, newest=newest, cache=cache, progress=SILENT)
+            raise
         except ResolutionError as error:
             raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
         asked, further, pins = piptools.pinned_to(project, by_piptools.pinned), piptools.COMPLETING, ()

@@ -1,4 +1,4 @@
-"""Why there is no answer: what each index says of the packages that could not be found.
+"""Why there is no answer: what each index says of the packages that could not be found, and what helps.
 
 A resolver that is given a sign-in page, or files without dates under `exclude-newer`, sees an index without
 versions and says that there are none. Where that happens the indexes are asked once more, by us.
@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import NetworkError, ResolutionError
-from envfreeze.locking import indexes
+from envfreeze.locking import indexes, way_out
 
 if TYPE_CHECKING:
     from envfreeze.project.model import Project
@@ -32,7 +32,7 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 def explained(
     error: ResolutionError, project: Project, *, newest: str | None, offline: bool
 ) -> ResolutionError | NetworkError:
-    """Give the error with what the indexes say; another one where an index is at fault.
+    """Give the error with a hint that helps; another one where an index is at fault.
 
     Args:
         error: the resolver's.
@@ -41,6 +41,7 @@ def explained(
         offline: ask nobody.
 
     """
+    error.hint = way_out.hint("\n".join([error.message, *error.details]), project) or error.hint
     names = sorted(
         {
             name

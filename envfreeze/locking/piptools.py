@@ -95,6 +95,10 @@ class Found:
     needs: Mapping[str, tuple[str, ...]]
 
 
+class GaveUpError(ResolutionError):
+    """pip went round in circles until it gave up, and does not say through which packages."""
+
+
 def resolve(
     project: Project,
     target: Target,
@@ -117,6 +121,7 @@ def resolve(
     Raises:
         UsageError: host and target differ, or the project asks for what pip-tools cannot do.
         ResolutionError: pip-tools found no answer.
+        GaveUpError: it did not come to an end.
         NetworkError: an index could not be reached, or it is not to be asked.
         MachineError: pip-tools is not installed.
 
@@ -290,6 +295,11 @@ def _error(said: str) -> ResolutionError | NetworkError | UsageError:
             f"the package index did not answer pip-tools: {last}",
             hint="check the network, the index's address and its credentials, then try again",
             details=tuple(lines[-_TOLD:]),
+        )
+    if "resolution-too-deep" in last:
+        return GaveUpError(
+            "pip-tools went round in circles until it gave up, though there is an answer",
+            hint='set [pip] resolver = "uv", which finds it, or pin what you ask for more closely',
         )
     return ResolutionError(
         f"the Python packages cannot be resolved by pip-tools: {last}",

@@ -19,6 +19,7 @@ _UV = re.compile(
     r"(?:Couldn't parse requirement in|Invalid requirement in|Unsupported requirement in)"
     r" `(?P<file>[^`]+)`(?: at position (?P<at>\d+))?"
 )
+_UV_URL = re.compile(r"Invalid URL in `(?P<file>[^`]+)`(?: at position (?P<at>\d+))?: (?P<url>.+)")
 _UV_LINE = re.compile(r"(?P<what>.+): (?P<file>[^:\n]+):(?P<line>\d+):\d+")
 _PIP = re.compile(r"Invalid requirement: (?P<what>.+)")
 _PIP_LINE = re.compile(r"\(from line (?P<line>\d+) of (?P<file>[^)\n]+)\)")
@@ -40,9 +41,12 @@ def of_uv(said: str, folder: Path, shown_as: Mapping[str, str]) -> UsageError | 
     if not lines:
         return None
     # Of a file that another includes the innermost is meant.
-    at = max((number for number, line in enumerate(lines) if _UV.match(line)), default=0)
+    at = max(
+        (number for number, line in enumerate(lines) if _UV.match(line) or _UV_URL.match(line)), default=0
+    )
     first, reason, text = lines[at], *(lines[at + 1 : at + 2] or [""]), lines[at + 2 : at + 3]
-    if found := _UV.match(first):
+    url = _UV_URL.match(first)
+    if found := _UV.match(first) or url:
         place, line = found["file"], _line(folder / found["file"], int(found["at"] or 0))
     elif found := _UV_LINE.fullmatch(first):
         place, line, reason = found["file"], int(found["line"]), found["what"]
@@ -54,6 +58,11 @@ def of_uv(said: str, folder: Path, shown_as: Mapping[str, str]) -> UsageError | 
             place, line = name, 0
         elif place.startswith(path):
             place = name + place[len(path) :]
+    if url is not None:
+        return UsageError(
+            f"{place}, line {line}: {url['url']} is not a URL, and there is no such file or folder",
+            hint=f"write the whole URL, or a path that starts from the folder of {place}",
+        )
     return _error(place, line, reason, text[0] if text else None)
 
 

@@ -45,6 +45,12 @@ _FIRST_INDEX = re.compile(r"`(?P<name>[^`]+)` was found on \S+, but not at the r
 _YANKED = re.compile(r"`(?P<what>[^`]+)` is yanked(?P<why> \(reason: .*\))?")
 _WARNING = re.compile(r"^warning: (.*)$", re.MULTILINE)
 _BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
+_FILE = re.compile(r"Failed to download `(?P<what>[^`]+ @ [^`]+)`")
+_IGNORED = re.compile(r"Ignoring unsupported option in `(?P<file>[^`]+)`: `(?P<option>--[\w-]+)`")
+_INSTEAD = {
+    "--pre": 'set `prerelease = "allow"` under [tool.uv] of pyproject.toml',
+    "--trusted-host": "set the variable UV_INSECURE_HOST",
+}
 _GIT = re.compile(r"Git operation failed|failed to (?:clone|fetch)", re.IGNORECASE)
 _DAMAGED = re.compile(r"Failed to extract|Invalid (?:tar|zip)|unsafe ", re.IGNORECASE)
 _OFFLINE = re.compile(r"network was disabled|connectivity is disabled", re.IGNORECASE)
@@ -229,6 +235,9 @@ def _warnings(said: str) -> Iterator[str]:
             )
         elif "missing an upload date" in warning:
             undated += 1
+        elif ignored := _IGNORED.match(warning):
+            instead = _INSTEAD.get(ignored["option"], "it has no effect here")
+            yield f"{ignored['file']}: the option {ignored['option']} is not followed; {instead}"
         else:
             yield warning
     if undated:
@@ -269,6 +278,10 @@ def _error(
             hint=_hint(said),
             details=tuple(line for line in details if "--index-strategy" not in line),
         )
+    return _network_error(message, said, details, keyring=keyring)
+
+
+def _network_error(message: str, said: str, details: tuple[str, ...], *, keyring: bool) -> NetworkError:
     if _OFFLINE.search(said):
         hint = "run it without --offline"
     elif _AUTHENTICATION.search(said):
@@ -277,6 +290,9 @@ def _error(
             hint += "; what the keyring says: keyring get URL USER"
     else:
         hint = "check the network and the index's address, then try again"
+    if file := _FILE.match(message):
+        hint = hint.replace("the index's address", "the address")
+        return NetworkError(f"{file['what']} could not be fetched", hint=hint, details=details)
     return NetworkError(f"the package index did not answer: {message}", hint=hint, details=details)
 
 

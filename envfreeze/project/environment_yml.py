@@ -284,6 +284,11 @@ def _dependencies(text: str, file: str, subdir: str) -> Dependencies:
             specs.append(CondaSpec(_checked(item), item.line))
             continue
         for key, value in item.members("dependencies"):
+            if key.startswith("sel("):
+                raise item.wrong(
+                    f"dependencies: {key} is micromamba's, which conda and conda-lock do not read",
+                    "write the selector as a comment behind the package, as in `- numpy  # [linux64]`",
+                )
             if key != "pip":
                 raise item.wrong(
                     f"dependencies: {key} is not a package manager that can be locked",

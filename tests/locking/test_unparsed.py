@@ -64,3 +64,27 @@ def test_pip_tools_says_the_same(index, make_project):
 def test_what_is_no_such_error_is_left_alone(tmp_path):
     assert unparsed.of_uv("No solution found", tmp_path, {}) is None
     assert unparsed.of_pip("No matching distribution found for a") is None
+
+
+@pytest.mark.parametrize("line", ["--find-links=nope", "-f ./nope", "-i nope", "--extra-index-url nope"])
+def test_a_place_that_is_neither_url_nor_folder(index, make_project, line):
+    files = {"requirements.txt": f"# é\n-r more/own.in\n{line}\n", "more/own.in": "alpha\n"}
+    project = make_project(files=files, requirements=("requirements.txt",), index_url=index.url)
+    with pytest.raises(
+        UsageError, match=r"^requirements\.txt, line 3: \S*nope is not a URL, and there is no"
+    ):
+        pip.resolve(project, HERE)
+
+
+def test_an_option_that_is_not_followed_is_said_with_what_does_it(index, make_wheel, make_project, heard):
+    index.add(make_wheel("alpha"))
+    files = {"requirements.txt": "--pre\n--prefer-binary\nalpha\n"}
+    project = make_project(files=files, requirements=("requirements.txt",), index_url=index.url)
+    assert pip.resolve(project, HERE, progress=heard)
+    assert heard.warnings == [
+        (
+            'requirements.txt: the option --pre is not followed; set `prerelease = "allow"` under '
+            "[tool.uv] of pyproject.toml"
+        ),
+        "requirements.txt: the option --prefer-binary is not followed; it has no effect here",
+    ]

@@ -78,6 +78,7 @@ def test_a_pip_section_asks_for_pip():
         ("dependencies:\n- numpy\ndependencies:\n- scipy\n", "line 3: dependencies stands there twice"),
         ("dependencies:\n- numpy\n- 3.12\n", "line 3: a dependency must be text, not `3.12`"),
         ("dependencies:\n- numpy\n- python: 3.12\n", "line 3: dependencies: python is not a package manager"),
+        ("dependencies:\n- sel(linux): numpy\n", "line 2: dependencies: sel(linux) is micromamba's"),
         ("dependencies:\n- numpy >>2\n", "line 2: dependencies: 'numpy >>2' is not a match spec"),
         (
             "dependencies:\n- __glibc >=2.17\n",

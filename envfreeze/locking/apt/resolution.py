@@ -15,6 +15,7 @@ from envfreeze.locking.apt.index import Universe
 from envfreeze.locking.apt.relations import sort_key
 from envfreeze.locking.apt.release import NAMES, iso
 from envfreeze.locking.model import AptBase, AptIndex, Archive, Deb
+from envfreeze.locking.way_out import bases
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def check_python(project: Project, suite: Suite, python: str) -> None:
     if requires is not None and not SpecifierSet(requires).contains(python, prereleases=True):
         raise ResolutionError(
             f"the project requires Python {requires}, {suite.reference} has {python}",
-            hint="choose another base, or widen requires-python",
+            hint=f"choose another base{bases(requires)}, or widen requires-python",
         )
 
 

@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking.imports import edges
+from envfreeze.locking.way_out import bases
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -179,7 +180,7 @@ def _check_environment(imported: ImportedLock, target: PipTarget, markers: _Mark
         if not fits:
             raise ResolutionError(
                 f"{imported.file} is for Python {imported.requires_python}; the image has {target.python}",
-                hint=f"choose a base with such a Python in [image] base{_bases(imported.requires_python)}, "
+                hint=f"choose a base with such a Python in [image] base{bases(imported.requires_python)}, "
                 "or write the lock anew",
             )
     if imported.environments and not any(markers.hold(text) for text in imported.environments):
@@ -188,16 +189,6 @@ def _check_environment(imported: ImportedLock, target: PipTarget, markers: _Mark
             details=tuple(f"it is for: {text}" for text in imported.environments),
             hint="write it anew with its own tool for this platform and Python",
         )
-
-
-def _bases(requires_python: str) -> str:
-    """Name the bases whose Python fits, as far as one version of it tells."""
-    from envfreeze.locking.apt.suites import shipped  # noqa: PLC0415 - only for an error
-
-    specifier = SpecifierSet(requires_python)
-    fitting = (name for name, suite in shipped().items() if specifier.contains(f"{suite.python}.99"))
-    found = ", ".join(sorted(fitting))
-    return f" ({found})" if found else ""
 
 
 class _Markers:
