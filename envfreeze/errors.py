@@ -6,7 +6,10 @@ next and, where it can, is a command that can be typed. Nothing in this module k
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class EnvfreezeError(Exception):
@@ -54,9 +57,25 @@ class NetworkError(EnvfreezeError):
 
 
 class IncompatibleError(EnvfreezeError):
-    """What was locked cannot run on a GPU or a driver that it shall run on."""
+    """What was locked cannot run on a GPU or a driver that it shall run on.
+
+    Attributes:
+        gpu: what was compared, as `--json` shows it; {} where there is no more than the message.
+
+    """
 
     exit_code = 5
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: tuple[str, ...] = (),
+        gpu: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.gpu = gpu or {}
 
 
 class UntrustedError(EnvfreezeError):

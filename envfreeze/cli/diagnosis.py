@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from envfreeze.gpu import document as shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envfreeze.gpu.containers import Containers
     from envfreeze.gpu.host import Host
-    from envfreeze.gpu.model import Gpu, Machine, Remedy, Starts, Verdict
+    from envfreeze.gpu.model import Remedy
     from envfreeze.verbs.doctor import Diagnosis, Subject
 
 
@@ -19,15 +21,15 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
     stack = None if subject is None else subject.stack
     return {
         "verdict": None if verdict is None else verdict.word,
-        "cuda": None if stack is None else _text(stack.cuda),
-        "toolkit": None if stack is None else _text(stack.toolkit),
+        "cuda": None if stack is None else shown.text(stack.cuda),
+        "toolkit": None if stack is None else shown.text(stack.toolkit),
         "base": None if subject is None else subject.base,
-        "starts": None if verdict is None else _starts_document(verdict.starts),
+        "starts": None if verdict is None else shown.of_starts(verdict.starts),
         "reasons": reasons(diagnosis),
-        "remedies": [{"text": one.text, "line": one.line} for one in remedies(diagnosis)],
+        "remedies": [shown.of_remedy(one) for one in remedies(diagnosis)],
         "subject": None if subject is None else _subject_document(subject),
-        "machines": [_verdict_document(one) for one in diagnosis.verdicts]
-        or [_machine_document(one) for one in diagnosis.machines],
+        "machines": [shown.of_verdict(one) for one in diagnosis.verdicts]
+        or [shown.of_machine(one) for one in diagnosis.machines],
         "host": None if diagnosis.host is None else _host_document(diagnosis.host),
         "containers": None if diagnosis.containers is None else _containers_document(diagnosis.containers),
         "checks": [
@@ -38,22 +40,14 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _text(value: object | None) -> str | None:
-    return None if value is None else str(value)
-
-
-def _starts_document(starts: Starts) -> dict[str, Any]:
-    return {"legacy": starts.legacy, "cdi": starts.cdi}
-
-
 def _subject_document(subject: Subject) -> dict[str, Any]:
     stack = subject.stack
     return {
         "kind": subject.kind,
         "path": str(subject.path),
         "platform": subject.platform,
-        "runtime": _text(stack.runtime),
-        "cudnn": _text(stack.cudnn),
+        "runtime": shown.text(stack.runtime),
+        "cudnn": shown.text(stack.cudnn),
         "evidence": [
             {"source": one.source, "cuda": str(one.cuda), "decides": one.decides} for one in stack.evidence
         ],
@@ -64,39 +58,16 @@ def _subject_document(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _machine_document(machine: Machine) -> dict[str, Any]:
-    return {
-        "driver": _text(machine.driver),
-        "cuda": _text(machine.cuda),
-        "gpu": None if machine.gpu is None else _gpu_document(machine.gpu),
-    }
-
-
-def _gpu_document(gpu: Gpu) -> dict[str, Any]:
-    return {"name": gpu.name, "capability": _text(gpu.capability), "kind": gpu.kind, "brand": gpu.brand}
-
-
-def _verdict_document(verdict: Verdict) -> dict[str, Any]:
-    return {
-        **_machine_document(verdict.machine),
-        "verdict": verdict.word,
-        "starts": {**_starts_document(verdict.starts), "unmet": list(verdict.starts.unmet)},
-        "answers": [{"source": one.source, "holds": one.holds, "text": one.text} for one in verdict.answers],
-        "reasons": list(verdict.reasons),
-        "remedies": [{"text": one.text, "line": one.line} for one in verdict.remedies],
-    }
-
-
 def _host_document(host: Host) -> dict[str, Any]:
     return {
         "state": host.state,
         "driver": host.version or None,
-        "cuda": _text(host.cuda),
+        "cuda": shown.text(host.cuda),
         "gpus": [
             {
                 "index": gpu.index,
                 "name": gpu.name,
-                "capability": _text(gpu.capability),
+                "capability": shown.text(gpu.capability),
                 "brand": gpu.brand,
                 "memory": gpu.memory,
                 "multiprocessors": gpu.multiprocessors,

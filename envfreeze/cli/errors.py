@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import typer
 
-from envfreeze.errors import EnvfreezeError, MachineError, UsageError
+from envfreeze.errors import EnvfreezeError, IncompatibleError, MachineError, UsageError
 
 INTERRUPTED: Final = 130
 """128 and SIGINT's number, as shells have it."""
@@ -34,6 +34,7 @@ class Failure:
         details: further lines, one finding each.
         exit_code: the status that the process ends with.
         bug: the fault is envfreeze's own.
+        gpu: of what does not run on a machine: what was compared.
 
     """
 
@@ -42,6 +43,7 @@ class Failure:
     details: tuple[str, ...]
     exit_code: int
     bug: bool = False
+    gpu: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> Mapping[str, Any]:
         """Give the shape that `--json` prints."""
@@ -51,6 +53,7 @@ class Failure:
                 "hint": self.hint,
                 "details": list(self.details),
                 "exit_code": self.exit_code,
+                **({"gpu": self.gpu} if self.gpu else {}),
             },
         }
 
@@ -58,6 +61,8 @@ class Failure:
 def failure(error: BaseException) -> Failure:
     """Say what an exception means to the user."""
     match error:
+        case IncompatibleError():
+            return Failure(error.message, error.hint, error.details, error.exit_code, gpu=error.gpu)
         case EnvfreezeError():
             return Failure(error.message, error.hint, error.details, error.exit_code)
         case typer.TyperException():

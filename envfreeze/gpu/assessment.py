@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.gpu.driver import Reach, compat_package, compiles, reach
+from envfreeze.gpu.driver import Reach, compat_cuda, compiles, reach
 from envfreeze.gpu.kernels import Fit, framework_fit, toolkit_fit
 from envfreeze.gpu.model import RUNS
 
@@ -63,11 +63,7 @@ def assess(has: Brought, machine: Machine, tables: Tables) -> Reach:
 
 def carries(stack: Stack, cuda: Version) -> bool:
     """Whether an image has the forward compatibility package for a CUDA version, or a newer one's."""
-    needed = compat_package(cuda)
-    number = stack.compat.removeprefix("cuda-compat-").split("-")
-    return stack.compat == needed or (
-        all(part.isdigit() for part in number) and tuple(map(int, number)) >= cuda.minor.parts
-    )
+    return compat_cuda(stack.compat) >= cuda.minor
 
 
 def _fits(has: Brought, machine: Machine, tables: Tables) -> tuple[Fit, ...]:

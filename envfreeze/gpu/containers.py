@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from envfreeze.gpu.evidence import number
 from envfreeze.gpu.model import Version
 
 ENGINES: Final = ("docker", "podman", "nerdctl", "apptainer", "singularity", "enroot")
@@ -162,9 +163,10 @@ def _mode(configured: str, version: str, *, jetson: bool) -> str | None:
         return configured
     if jetson:
         return "csv"
-    if not version:
+    told = number(version)
+    if told is None:
         return None
-    return "jit-cdi" if Version.parse(version) >= _JIT else "legacy"
+    return "jit-cdi" if told >= _JIT else "legacy"
 
 
 def _is_jetson(root: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu import findings
+from envfreeze.gpu.driver import COMPAT, compat_cuda
 from envfreeze.gpu.evidence import local_cuda, number, statements
 from envfreeze.gpu.kernels import cubins, torch_kernels
 from envfreeze.gpu.model import Evidence, Stack, Version
@@ -24,7 +25,8 @@ MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 FRAMEWORKS = frozenset(
     ("torch", "pytorch", "jax", "jaxlib", "tensorflow", "cupy", "onnxruntime-gpu", "paddlepaddle-gpu")
 )
-_COMPAT = "cuda-compat-"
+_UNSAID = frozenset(("torch", "tensorflow"))
+"""Frameworks whose wheels require a CUDA runtime under one name, whichever it is."""
 
 
 def derive(
@@ -53,7 +55,7 @@ def derive(
     machine = MACHINES.get(platform, platform)
     found = statements(packages, base)
     frameworks = tuple(package for package in packages if is_framework(package))
-    decides = _deciding(found, packages)
+    decides = _deciding(found, packages, machine)
     if (
         decides is not None
         and decides.package is None
@@ -100,11 +102,12 @@ def is_framework(package: Package) -> bool:
     return package.name in FRAMEWORKS or package.name.startswith("cupy-cuda")
 
 
-def _deciding(found: tuple[Statement, ...], packages: tuple[Package, ...]) -> Statement | None:
+def _deciding(found: tuple[Statement, ...], packages: tuple[Package, ...], machine: str) -> Statement | None:
     """The statement that the stack's CUDA is taken from.
 
-    Of two runtimes on the pip side that of the framework's own build; where that is not said, the newer,
-    which asks for more of a driver. A base does not make a GPU build of a framework that is none.
+    Of two runtimes on the pip side that of the framework's own build; where a framework's is not said, or
+    several say different ones, the newer, which asks for more of a driver: torch of the package index beside
+    `jax[cuda12]` needs the runtime that torch brings.
     """
     if not found:
         return None
@@ -112,7 +115,18 @@ def _deciding(found: tuple[Statement, ...], packages: tuple[Package, ...]) -> St
     wanted = {local.major for package in packages if (local := local_cuda(package.version))}
     wanted |= {major for package in packages if (major := findings.plugin_major(package.name))}
     own = [item for item in equal if item.cuda.major in wanted]
-    return own[0] if len(wanted) == 1 and own else equal[0]
+    said = len(wanted) == 1 and not any(_is_unsaid(package, packages, machine) for package in packages)
+    return own[0] if said and own else equal[0]
+
+
+def _is_unsaid(package: Package, packages: tuple[Package, ...], machine: str) -> bool:
+    """Whether a framework brings a CUDA by its requirements, and no name or version tells which."""
+    return (
+        package.side == "pip"
+        and package.name in _UNSAID
+        and local_cuda(package.version) is None
+        and not findings.for_cpu(package, packages, machine)
+    )
 
 
 def _runtime(cuda: Version, found: tuple[Statement, ...], decides: Statement) -> Version | None:
@@ -148,6 +162,6 @@ def _cudnn(packages: tuple[Package, ...]) -> Version | None:
 
 def _compat(os_packages: Iterable[str], base: Base | None) -> str:
     """NVIDIA's forward compatibility package: asked for, else the base's own."""
-    asked = max((name for name in os_packages if name.startswith(_COMPAT)), default="")
+    asked = max((name for name in os_packages if name.startswith(COMPAT)), key=compat_cuda, default="")
     own = "" if base is None else base.env.get("NV_CUDA_COMPAT_PACKAGE", "")
     return asked or own

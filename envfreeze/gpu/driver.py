@@ -5,6 +5,7 @@ What newer versions need follows from one rule: a newer CUDA never needs an olde
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ FORWARD_KINDS = frozenset(("datacenter", "jetson"))
 
 NO_CUDA = Version((0,))
 """What a driver supports that is older than every toolkit of the tables."""
+
+COMPAT = "cuda-compat-"
+"""What the names of NVIDIA's forward compatibility packages begin with."""
+
+_COMPAT = re.compile(rf"{COMPAT}([0-9]{{1,3}})-([0-9]{{1,3}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,4 +212,10 @@ def forward_reach(cuda: Version, driver: Version, machine: Machine, tables: Tabl
 
 def compat_package(cuda: Version) -> str:
     """NVIDIA's package of the newer driver's user part: `cuda-compat-13-0` for CUDA 13.0."""
-    return f"cuda-compat-{cuda.minor.parts[0]}-{cuda.minor.parts[1]}"
+    return f"{COMPAT}{cuda.minor.parts[0]}-{cuda.minor.parts[1]}"
+
+
+def compat_cuda(package: str) -> Version:
+    """The CUDA of such a package, from its name, with or without a version behind it; NO_CUDA: it is none."""
+    found = _COMPAT.fullmatch(package.partition("=")[0])
+    return NO_CUDA if found is None else Version((int(found[1]), int(found[2])))

@@ -23,6 +23,9 @@ RUNTIMES = frozenset(("nvidia-cuda-runtime-cu11", "nvidia-cuda-runtime-cu12", "n
 STUB = re.compile(r"nvidia-.*-cu1[3-9]")
 """Names that the libraries of CUDA 13 do not have. Some are reserved by packages of version 0.0.1."""
 
+_LONGEST = 8
+"""Characters of a CUDA version in a package's version or build string; more are something else."""
+
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _LOCAL = re.compile(r"(?<![a-z0-9])(?:pt[0-9]+)?cu(?:da)?([0-9]+(?:\.[0-9]+)?)")
 _BUILD = re.compile(r"(?<![a-z])cuda_?([0-9]+(?:\.[0-9]+)?)")
@@ -70,7 +73,10 @@ def is_stub(package: Package) -> bool:
 def number(text: str) -> Version | None:
     """The numbers that a version begins with: 2.9.0 of `2.9.0+cu128`, 9.1.0.70 of `9.1.0.70-1`."""
     found = _NUMBER.match(text)
-    return None if found is None else Version.parse(found[0])
+    try:
+        return None if found is None else Version.parse(found[0])
+    except ValueError:  # endless: no version of anything
+        return None
 
 
 def local_cuda(version: str) -> Version | None:
@@ -86,10 +92,12 @@ def build_cuda(build: str) -> Version | None:
     return None if found is None else _written(found[1])
 
 
-def _written(digits: str) -> Version:
+def _written(digits: str) -> Version | None:
     """`12.4`, `124` and `118` as versions; `12` is a major version alone, `92` was 9.2."""
+    if len(digits) > _LONGEST:
+        return None
     if "." in digits:
-        return Version.parse(digits)
+        return number(digits)
     major = 1 if len(digits) == 2 and digits > "20" else 2  # noqa: PLR2004 - digits; no CUDA 20 in sight
     return Version(tuple(int(part) for part in (digits[:major], digits[major:]) if part))
 

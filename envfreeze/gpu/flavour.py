@@ -26,7 +26,7 @@ SYSTEMS = ("ubuntu24.04", "ubuntu22.04", "ubuntu20.04")
 """The systems that are taken where none is preferred."""
 
 _TAG = re.compile(
-    r"(?P<cuda>[0-9]+\.[0-9]+\.[0-9]+)-(?:(?P<token>cudnn[0-9]*)-)?(?P<flavour>base|runtime|devel)-(?P<os>[a-z]+[0-9.]*)"
+    r"(?P<cuda>[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})-(?:(?P<token>cudnn[0-9]*)-)?(?P<flavour>base|runtime|devel)-(?P<os>[a-z]+[0-9.]*)"
 )
 
 

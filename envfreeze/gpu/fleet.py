@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
-from envfreeze.gpu.model import Gpu, Machine, Version
+from envfreeze.gpu.model import Gpu, Machine, Version, shortened
 from envfreeze.gpu.tables import load
 
 if TYPE_CHECKING:
@@ -81,11 +81,13 @@ def gpu_of(
 
 def _driver(text: str) -> Version:
     found = _DRIVER.fullmatch(text.strip())
-    if found is None:
+    try:
+        return Version.parse(found[1] if found else "")
+    except ValueError:
         raise UsageError(
-            f"[gpu] driver: {text!r} is not the oldest driver of a fleet", hint='write it as ">=550.54"'
-        )
-    return Version.parse(found[1])
+            f"[gpu] driver: {shortened(text)!r} is not the oldest driver of a fleet",
+            hint='write it as ">=550.54"',
+        ) from None
 
 
 def _asked(name: str, tables: Tables) -> Gpu:
@@ -99,7 +101,7 @@ def _asked(name: str, tables: Tables) -> Gpu:
     close = get_close_matches(_key(text), names, n=3, cutoff=0.5)
     nearest = f"did you mean {' or '.join(dict.fromkeys(names[key] for key in close))}? " if close else ""
     raise UsageError(
-        f"[gpu] gpus: {name!r} is not a GPU that is known",
+        f"[gpu] gpus: {shortened(name)!r} is not a GPU that is known",
         hint=f'{nearest}A compute capability such as "8.0" can be written instead',
     )
 

@@ -65,6 +65,8 @@ def cpu_remedies(stack: Stack) -> tuple[Remedy, ...]:
         if package.name == "tensorflow":
             text = "ask for TensorFlow with CUDA"
             return (Remedy(text, f"tensorflow[and-cuda]=={version}"),)
+        if package.name == "onnxruntime-gpu" or package.name.startswith("cupy-cuda"):
+            return (Remedy("take a base that has the CUDA libraries", '[image]\nbase = "cuda"'),)
     return ()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from envfreeze.gpu import nvml
+from envfreeze.gpu.evidence import number
 from envfreeze.gpu.model import Gpu, Machine, Version
 
 PATIENCE: Final = 20.0
@@ -113,7 +114,7 @@ class Host:
     @property
     def driver(self) -> Version | None:
         """`version`, to compare."""
-        return Version.parse(self.version) if self.version else None
+        return number(self.version)
 
 
 def probe(*, patience: float = PATIENCE, root: Path = Path("/")) -> Host:

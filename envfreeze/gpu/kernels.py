@@ -13,6 +13,7 @@ from envfreeze.gpu.evidence import number
 from envfreeze.gpu.model import Version
 
 if TYPE_CHECKING:
+    from envfreeze.gpu.cuda_rows import ArchSupport
     from envfreeze.gpu.framework_rows import TorchKernels
     from envfreeze.gpu.model import Package
     from envfreeze.gpu.tables import Tables
@@ -75,7 +76,7 @@ def cubins(row: TorchKernels, tables: Tables) -> tuple[Version, ...]:
 
 def toolkit_fit(capability: Version, cuda: Version, tables: Tables) -> Fit:
     """Whether a toolkit compiles for a compute capability."""
-    row = next((row for row in tables.architectures if row.capability == capability and not row.suffix), None)
+    row = _support(capability, tables)
     if row is None:
         return Fit(None, f"compute capability {capability} is not in the tables")
     name = f"compute capability {capability} ({row.arch})"
@@ -85,6 +86,18 @@ def toolkit_fit(capability: Version, cuda: Version, tables: Tables) -> Fit:
         return Fit(False, f"{name} ends with CUDA {row.last}, the stack has {cuda}")
     until = "" if row.last is None else f" to {row.last}"
     return Fit(True, f"CUDA {cuda} has {name}: from {row.first}{until}")
+
+
+def first_cuda(capability: Version, tables: Tables) -> Version | None:
+    """The oldest CUDA that compiles for a compute capability; None: the tables do not know it."""
+    row = _support(capability, tables)
+    return None if row is None else row.first
+
+
+def _support(capability: Version, tables: Tables) -> ArchSupport | None:
+    return next(
+        (row for row in tables.architectures if row.capability == capability and not row.suffix), None
+    )
 
 
 def framework_fit(

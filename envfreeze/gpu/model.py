@@ -10,7 +10,25 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_VERSION = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18}){0,15}")
+"""Bounded: images and configurations may hold anything, and Python refuses to read endless digits."""
+
+_LONGEST = 60
+
+
+def shortened(text: str) -> str:
+    """A text as a message shows it: of what somebody made endless, the beginning."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def printable(text: str) -> str:
+    """A text with control characters written out: what is in an image is shown to people."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
 
 Word = Literal[
     "native", "minor-compat", "forward-compat", "reject-driver", "reject-arch", "cpu-only", "unknown"
@@ -46,7 +64,7 @@ class Version:
 
         """
         if not _VERSION.fullmatch(text):
-            raise ValueError(f"{text!r} is not a version: numbers with dots between")
+            raise ValueError(f"{shortened(text)!r} is not a version: numbers with dots between")
         return cls(tuple(int(part) for part in text.split(".")), text)
 
     @property
@@ -150,6 +168,11 @@ class Base:
     reference: str
     env: Mapping[str, str] = field(default_factory=dict)
     size: int | None = None
+
+    @classmethod
+    def read(cls, reference: str, env: Mapping[str, str], size: int | None = None) -> Self:
+        """Take what an image says, with nothing in it that a terminal would obey."""
+        return cls(printable(reference), {printable(name): printable(env[name]) for name in env}, size)
 
 
 @dataclass(frozen=True, slots=True)

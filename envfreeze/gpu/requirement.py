@@ -14,7 +14,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.driver import FORWARD_KINDS, supported, toolkit_row
-from envfreeze.gpu.model import Version
+from envfreeze.gpu.model import Version, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +29,7 @@ VARIABLE = "NVIDIA_REQUIRE_CUDA"
 PROPERTIES = ("cuda", "driver", "arch", "brand")
 
 _JETPACK = "NVIDIA_REQUIRE_JETPACK"
-_ATOM = re.compile(rf"({'|'.join(PROPERTIES)})(>=|<=|!=|=|<|>)([^\s,=<>!]+)")
+_ATOM = re.compile(rf"({'|'.join(PROPERTIES)})(>=|<=|!=|=|<|>)([^\s,=<>!\x00-\x1f\x7f-\x9f]+)")
 _CUDA_VERSION = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)*")
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))  # what Go's strconv.ParseBool takes for true
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
@@ -97,11 +97,11 @@ def parse(text: str) -> tuple[Term, ...]:
 def _atom(text: str) -> Atom:
     found = _ATOM.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not a comparison of {', '.join(PROPERTIES)}")
+        raise ValueError(f"{shortened(text)!r} is not a comparison of {', '.join(PROPERTIES)}")
     atom = Atom(found[1], found[2], found[3])
     if atom.name == "brand":
         if atom.operator not in ("=", "!="):
-            raise ValueError(f"{text!r}: a brand is the same or it is not")
+            raise ValueError(f"{shortened(text)!r}: a brand is the same or it is not")
     else:
         Version.parse(atom.value)
     return atom

@@ -30,7 +30,7 @@ def base_of(target: Target) -> Base | None:
     image = target.image
     if image is None:
         return None
-    return Base(image.reference, image.env, sum(layer.size for layer in image.layers))
+    return Base.read(image.reference, image.env, sum(layer.size for layer in image.layers))
 
 
 def stack_of(target: Target, *, base: Base | None = None, tables: Tables | None = None) -> Stack:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError
-from envfreeze.gpu.model import Base, Package
+from envfreeze.gpu.model import Base, Package, printable
 from envfreeze.oci import canonical, merged
 from envfreeze.progress import SILENT
 
@@ -52,7 +52,7 @@ class ImagePackages:
 
     def base(self, reference: str) -> Base:
         """The image as the rules see a base: its environment is all that a runtime looks at."""
-        return Base(self.labels.get(BASE_NAME, reference), self.env)
+        return Base.read(self.labels.get(BASE_NAME, reference), self.env)
 
 
 def read(image: Image, progress: Progress = SILENT) -> ImagePackages:
@@ -101,10 +101,11 @@ def _packages(paths: Collection[str], root: Path) -> tuple[Package, ...]:
             installer = root / path.replace("/METADATA", "/INSTALLER")
             # What conda installed is named by conda: on two sides it would be counted twice.
             if not installer.is_file() or installer.read_bytes().strip() != b"conda":
-                package = Package(canonicalize_name(match["name"]), match["version"])
+                package = Package(canonicalize_name(printable(match["name"])), printable(match["version"]))
                 found["pip", package.name, package.version, ""] = package
         elif match := _CONDA_META.fullmatch(path):
-            package = Package(match["name"], match["version"], "conda", match["build"])
+            name, version, build = (printable(match[part]) for part in ("name", "version", "build"))
+            package = Package(name, version, "conda", build)
             found["conda", package.name, package.version, package.build] = package
     return tuple(found[key] for key in sorted(found, key=lambda key: (key[0] != "pip", *key)))
 
@@ -121,10 +122,14 @@ def _matches(*patterns: re.Pattern[str]) -> Callable[[str], bool]:
 
 def _env(listed: object) -> dict[str, str]:
     texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
-    return dict(text.partition("=")[::2] for text in texts)
+    return dict(printable(text).partition("=")[::2] for text in texts)
 
 
 def _texts(table: object) -> dict[str, str]:
     if not isinstance(table, dict):
         return {}
-    return {key: value for key, value in table.items() if isinstance(key, str) and isinstance(value, str)}
+    return {
+        printable(key): printable(value)
+        for key, value in table.items()
+        if isinstance(key, str) and isinstance(value, str)
+    }

@@ -151,6 +151,10 @@ def resolve(
     ]
     command += ["--resolver=backtracking", f"--cache-dir={scratch / 'pip-tools-cache'}"]
     command += [f"--constraint={path}" for path in project.pip.constraints]
+    if limits := project.pip.adjustments.constraints:
+        limiting = scratch / "constraints.txt"
+        limiting.write_text("".join(f"{line}\n" for line in limits), encoding="utf-8")
+        command.append(f"--constraint={limiting}")
     if newest is not None:
         command.append(f"--uploaded-prior-to={newest}")
     sources = list(project.pip.requirements)
@@ -189,7 +193,6 @@ def _check_project(project: Project, *, offline: bool) -> None:
         (said.overrides or said.excludes, "override-dependencies or exclude-dependencies of [tool.uv]"),
         (said.package_cutoffs, "exclude-newer-package of [tool.uv]"),
         (said.resolution or said.prerelease or said.index_strategy, "how [tool.uv] chooses versions"),
-        (said.constraints, "constraint-dependencies of [tool.uv]"),
         (project.pip.allow_sdist, "sdists that are built (allow-sdist)"),
     ):
         if is_so:

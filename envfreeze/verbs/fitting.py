@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _TOLD: Final = 3
-"""Reasons told of a machine that runs it with a reservation: the deciding ones come first."""
+"""Reasons told of a machine: the deciding ones come first, and `doctor` tells all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ def fitted(
     _check_findings(judged.stack, target)
     if judged.rejected:
         if not wish.solve_gpu or packages is None:
-            raise _incompatible(judged, target, can_solve=packages is not None)
+            raise _incompatible(judged, target, known, can_solve=packages is not None)
 
         def again(other: Target) -> Judged:
             return _judge(project, other, known)
 
-        first = _incompatible(judged, target, can_solve=False)
+        first = _incompatible(judged, target, known, can_solve=False)
         target, judged = older.solved(project, target, judged, wish, older.Means(packages, again, first))
     for note in _notes(judged):
         wish.progress.warn(f"{target.platform}: {note}")
@@ -102,7 +102,7 @@ def facts(project: Project, target: Target) -> GpuFacts | None:
     known = update.current()
     judged = _judge(project, target, known)
     if judged.rejected:
-        raise _incompatible(judged, target, can_solve=True)
+        raise _incompatible(judged, target, known, can_solve=project.pip.lock is None)
     return _facts(judged, known)
 
 
@@ -175,20 +175,46 @@ def _check_findings(stack: Stack, target: Target) -> None:
         raise ResolutionError(f"{target.platform}: {fatal[0]}", details=tuple(fatal[1:]))
 
 
-def _incompatible(judged: Judged, target: Target, *, can_solve: bool) -> IncompatibleError:
+def _incompatible(judged: Judged, target: Target, known: Tables, *, can_solve: bool) -> IncompatibleError:
     """Name every machine that cannot run it, why, and what to change, the nearest first."""
+    from envfreeze.gpu import document  # noqa: PLC0415 - only where a machine refuses
+
     rejected = judged.rejected
     stack = judged.stack
-    details = [f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons)}" for verdict in rejected]
+    details = [f"{_machine(verdict)}: {verdict.word}: {_why(verdict)}" for verdict in rejected]
     details += [line for remedy in _remedies(rejected) for line in _told(remedy)]
     solve = can_solve and any(package.side == "pip" for package in stack.frameworks)
+    solve = solve and not any(_is_newer(verdict, known) for verdict in rejected)
     hint = "older versions that fit: `envfreeze lock --solve-gpu`" if solve else ""
+    facts = {"cuda": stack.cuda, "runtime": stack.runtime, "toolkit": stack.toolkit, "cudnn": stack.cudnn}
     return IncompatibleError(
         f"{target.platform}: CUDA {stack.cuda} ({stack.evidence[0].source}) does not run on "
         f"{len(rejected)} of the {len(judged.verdicts)} machines that [gpu] names",
         details=tuple(details),
         hint=hint,
+        gpu={
+            "platform": str(target.platform),
+            **{name: document.text(version) for name, version in facts.items()},
+            "sources": [one.source for one in stack.evidence],
+            "machines": [document.of_verdict(verdict) for verdict in judged.verdicts],
+        },
     )
+
+
+def _why(verdict: Verdict) -> str:
+    """The reasons that decide; that the image lacks a package for forward compatibility is one of them."""
+    if verdict.word == "forward-compat":
+        return "; ".join((verdict.reasons[0], *verdict.reasons[-1:]))
+    return "; ".join(verdict.reasons[:_TOLD])
+
+
+def _is_newer(verdict: Verdict, known: Tables) -> bool:
+    """Whether a GPU is newer than the stack: no older version has kernels for it."""
+    from envfreeze.gpu.kernels import first_cuda  # noqa: PLC0415 - only where a machine refuses
+
+    gpu = verdict.machine.gpu
+    first = None if gpu is None or gpu.capability is None else first_cuda(gpu.capability, known)
+    return first is not None and verdict.cuda is not None and verdict.cuda < first
 
 
 def _remedies(rejected: tuple[Verdict, ...]) -> list[Remedy]:
@@ -201,6 +227,15 @@ def _told(remedy: Remedy) -> Iterator[str]:
     lines = remedy.line.splitlines()
     yield f"- {remedy.text}{':' if lines else ''}"
     yield from (f"      {line}" for line in lines)
+
+
+def _first(verdict: Verdict) -> str:
+    """The first remedy of a machine that was named for its GPU, where nothing that is locked uses one."""
+    if verdict.word != "cpu-only" or not verdict.remedies:
+        return ""
+    remedy = verdict.remedies[0]
+    lines = remedy.line.splitlines()
+    return f"; {remedy.text}" + (f": {' '.join(lines)}" if len(lines) in {1, 2} else "")
 
 
 def _machine(verdict: Verdict) -> str:
@@ -219,7 +254,7 @@ def _notes(judged: Judged) -> list[str]:
     ]
     for verdict in judged.verdicts:
         if verdict.word in {"minor-compat", "forward-compat", "unknown", "cpu-only"}:
-            notes.append(f"{_machine(verdict)}: {verdict.word}: {'; '.join(verdict.reasons[:_TOLD])}")
+            notes.append(f"{_machine(verdict)}: {verdict.word}: {_why(verdict)}{_first(verdict)}")
         if verdict.starts.legacy is False:
             unmet = ", ".join(verdict.starts.unmet)
             notes.append(f"{_machine(verdict)}: the legacy container runtime refuses it: {unmet}")

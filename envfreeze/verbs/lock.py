@@ -108,6 +108,8 @@ def lock(
         environment=environment,
         solve_gpu=solve_gpu,
     )
+    if solve_gpu:
+        _check_solvable(project)
     before = _last(project.root, progress)
     _check_source(project, before, upgrade_packages, progress)
     inputs = digests(project, before)
@@ -129,6 +131,22 @@ def lock(
     written = files.write(made, project.root)
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
+
+
+def _check_solvable(project: Project) -> None:
+    """Refuse to look for versions where no machine is named, or where another lock decides them."""
+    asked = project.gpu
+    if asked is None or (asked.driver is None and not asked.gpus):
+        raise UsageError(
+            "--solve-gpu looks for what the machines of [gpu] run, and the project names none",
+            hint='name them, for example: [gpu] driver = ">=550.54"',
+        )
+    if project.pip.lock is not None:
+        shown = "an environment" if project.pip.lock == ENVIRONMENT else project.pip.lock
+        raise UsageError(
+            f"--solve-gpu looks for other versions, and those of the lock come from {shown}",
+            hint="take other versions there, or leave it: `envfreeze lock --resolve --solve-gpu`",
+        )
 
 
 def _check_source(

@@ -46,11 +46,14 @@ def solved(
 ) -> tuple[Target, Judged]:
     """Go back, a minor version of a framework at a time, to the newest that every machine runs.
 
+    One that runs because it no longer uses a GPU is no answer: whoever names machines with GPUs wants those.
+
     Raises:
         IncompatibleError: there is none.
 
     """
     limits: dict[str, str] = {}
+    without = _without_gpu(judged.stack, target)
     for _ in range(_STEPS):
         limit = _limit(judged.stack, limits)
         if limit is None:
@@ -64,6 +67,9 @@ def solved(
             raise _none(means.refusal, limits, error.message) from error
         target = replace(target, wheels=wheels)
         judged = means.judge(target)
+        lost = {name: why for name, why in _without_gpu(judged.stack, target).items() if name not in without}
+        if lost:
+            raise _none(means.refusal, limits, f"older ones do not use a GPU: {'; '.join(lost.values())}")
         if not judged.rejected:
             found = ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels if wheel.name in limits)
             kept = ", ".join(f'"{one}<{below}"' for one, below in sorted(limits.items()))
@@ -73,6 +79,18 @@ def solved(
             )
             return target, judged
     raise _none(means.refusal, limits, "no older version runs on them either")
+
+
+def _without_gpu(stack: Stack, target: Target) -> dict[str, str]:
+    """The frameworks that a lock has for the CPU, each with the reason; with a lock without CUDA, its own."""
+    from envfreeze.gpu.findings import for_cpu  # noqa: PLC0415 - only where it is looked for
+    from envfreeze.locking.gpu import packages_of  # noqa: PLC0415 - with it
+
+    packages = packages_of(target)
+    found = {one.name: why for one in stack.frameworks if (why := for_cpu(one, packages, stack.machine))}
+    if stack.cuda is None and not found:
+        found = {"": "; ".join(one.text for one in stack.findings if one.kind == "cpu-lock")}
+    return found
 
 
 def _limit(stack: Stack, limits: Mapping[str, str]) -> tuple[str, str] | None:

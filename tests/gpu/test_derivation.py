@@ -231,6 +231,50 @@ def test_of_two_runtimes_the_framework_s_own_decides(stack):
     assert "mixed-majors" in kinds(found)
 
 
+@pytest.mark.parametrize(
+    "other", [("jax==0.9.2", "jax-cuda12-plugin==0.9.2"), ("cupy-cuda12x==13.6.0",)], ids=" ".join
+)
+def test_the_runtime_that_asks_for_most_decides_where_a_framework_s_own_is_not_said(stack, other):
+    """torch of the package index brings CUDA 13 and does not say so in its version."""
+    runtimes = ("nvidia-cuda-runtime-cu12==12.9.79", "nvidia-cuda-runtime==13.2.86")
+    found = stack("torch==2.15.0", *other, *runtimes)
+    assert (str(found.cuda), str(found.runtime)) == ("13.2", "13.2.86")
+    assert "mixed-majors" in kinds(found)
+    # Nor does a build for the CPU need a runtime.
+    found = stack("torch==2.15.0+cpu", *other, *runtimes)
+    assert str(found.cuda) == "12.9"
+
+
+def test_of_two_forward_compatibility_packages_the_newer_counts():
+    packages = [Package("nvidia-cuda-runtime", "13.0.96")]
+    found = derive(packages, None, os_packages=("cuda-compat-13-2", "cuda-compat-13-10", "cuda-compat-x"))
+    assert found.compat == "cuda-compat-13-10"
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "12." * 3000 + "4", "9" * 40 + ".1"], ids=["digits", "dots", "major"]
+)
+def test_endless_versions_are_no_versions(text):
+    env = {"CUDA_VERSION": text, "NV_CUDA_CUDART_VERSION": text, "NV_CUDNN_VERSION": text}
+    packages = (
+        Package("nvidia-cuda-runtime", text),
+        Package("torch", f"2.9.0+cu{text}"),
+        Package("torch", f"{text}+cu128"),
+        Package("pytorch", "2.9.0", "conda", f"cuda{text}_0"),
+    )
+    found = derive(packages, Base("registry.example.org/base", env))
+    assert found.runtime is None
+    assert str(found.cuda) in {"None", "12.12"}  # the latter is what stands before it ends
+
+
+def test_what_an_image_says_cannot_command_a_terminal():
+    base = Base.read("evil\x1b[2J", {"CUDA_VERSION": "12.4\x1b]0;owned\x07", "LD_LIBRARY_PATH": "\r/x"})
+    found = derive((Package("jax-cuda12-plugin", "0.9.2"), Package("jax", "0.9.2")), base)
+    said = [item.source for item in found.evidence] + [item.text for item in found.findings]
+    assert all(text.isprintable() for text in said)
+    assert "\\x1b]0;owned\\x07" in " ".join(said)
+
+
 def test_cuda_in_the_wheels_and_in_the_base_is_told_with_the_base_s_bytes(stack, base):
     found = stack("torch==2.9.1", "nvidia-cuda-runtime-cu12==12.8.90", base=base("12.4.1"))
     twice = finding(found, "duplicate")

@@ -135,6 +135,72 @@ def test_solve_gpu_says_what_it_tried_where_nothing_fits(gpu_project, refused):
     assert "13.0" in said
 
 
+def test_solve_gpu_does_not_take_a_version_that_uses_no_gpu(gpu_project, refused, tools):
+    work = gpu_project('driver = ">=550.54"\ngpus = ["A100"]', "jax[cuda13]\n")
+    for name in ("jax", "jax-cuda13-plugin"):
+        needs = ["jax-cuda13-plugin; extra == 'cuda13'", "nvidia-cuda-runtime; extra == 'cuda13'"]
+        wheel = tools.wheel_of(name.replace("-", "_"), "0.9.2", requires=needs if name == "jax" else [])
+        work.site.add_wheel(name.replace("-", "_"), wheel, "0.9.2")
+    # Older ones know nothing of CUDA 13: uv takes them without the extra.
+    work.site.add_wheel("jax", tools.wheel_of("jax", "0.6.2"), "0.6.2")
+    work.site.publish()
+    said = refused(work, 5, "lock", "--solve-gpu")
+    assert "--solve-gpu tried jax<0.9: older ones do not use a GPU" in said
+    assert "jax 0.6.2 is locked without jax[cuda12] or jax[cuda13]" in said
+    assert "jax[cuda12]==0.9.2" in said
+
+
+@pytest.mark.parametrize("gpu", [None, "compile = false"])
+def test_solve_gpu_needs_machines(gpu_project, refused, gpu):
+    said = refused(gpu_project(gpu), 2, "lock", "--solve-gpu")
+    assert "the project names none" in said
+    assert "[gpu] driver" in said
+
+
+def test_solve_gpu_does_not_move_what_another_lock_decides(gpu_project, refused):
+    work = gpu_project('driver = ">=550.54"\ngpus = ["A100"]')
+    work.write("given.txt", (work.root / "requirements.txt").read_text())
+    said = refused(work, 2, "lock", "--from", "given.txt", "--solve-gpu")
+    assert "those of the lock come from given.txt" in said
+    assert "--resolve --solve-gpu" in said
+
+
+def test_older_versions_are_not_offered_where_the_gpu_is_newer_than_the_stack(gpu_project, refused):
+    work = gpu_project('gpus = ["B300"]', "torch==2.9.0\n")
+    said = refused(work, 5, "lock")
+    assert "compute capability 10.3 (Blackwell) needs CUDA 12.9 or later" in said
+    assert "--solve-gpu" not in said
+
+
+def test_the_error_s_document_has_every_machine_with_reasons_answers_and_remedies(gpu_project):
+    work = gpu_project('driver = ">=535.183"\ngpus = ["A100", "8.0"]')
+    ended = work.run("lock", "--json")
+    assert ended.code == 5
+    told = json.loads(ended.stdout)["error"]["gpu"]
+    assert (told["platform"], told["cuda"], told["runtime"]) == ("linux/amd64", "13.0", "13.0.96")
+    assert told["sources"] == ["nvidia-cuda-runtime 13.0.96 (pip)"]
+    first, second = told["machines"]
+    assert (first["gpu"]["name"], first["verdict"]) == ("A100", "forward-compat")
+    assert (second["driver"], second["verdict"]) == ("535.183", "unknown")
+    assert [one["source"] for one in first["answers"]] == [
+        "toolkit table",
+        "compatibility table",
+        "image requirement",
+    ]
+    assert first["starts"] == {"legacy": True, "cdi": True, "unmet": []}
+    assert first["reasons"][-1] == "the image does not have cuda-compat-13-0"
+    assert {"text", "line"} == set(first["remedies"][0])
+
+
+def test_what_would_use_a_gpu_and_finds_no_cuda_is_told_what_to_take(gpu_project, tools):
+    work = gpu_project('driver = ">=550.54"', "cupy-cuda12x\n")
+    work.site.add_wheel("cupy_cuda12x", tools.wheel_of("cupy_cuda12x", "13.6.0"), "13.6.0")
+    work.site.publish()
+    ended = work.run("lock")
+    assert ended.code == 0, ended.stderr
+    assert 'take a base that has the CUDA libraries: [image] base = "cuda"' in ended.stderr
+
+
 def test_a_gpu_without_kernels_is_refused_by_name(gpu_project, refused):
     work = gpu_project('gpus = ["V100"]')
     said = refused(work, 5, "lock")

@@ -53,6 +53,27 @@ def test_a_project_is_locked_by_pip_tools_and_built(work: Work) -> None:
     work.built()
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the small project is for linux/amd64")
+def test_older_versions_for_the_machines_are_looked_for_by_pip_tools_too(work: Work, tools: object) -> None:
+    wheel_of = tools.wheel_of  # type: ignore[attr-defined]
+    for version, name, cuda in (
+        ("2.9.0", "nvidia-cuda-runtime-cu12", "12.8.90"),
+        ("2.12.0", "nvidia-cuda-runtime", "13.0.96"),
+    ):
+        work.site.add_wheel("torch", wheel_of("torch", version, requires=[f"{name}=={cuda}"]), version)
+        work.site.add_wheel(name.replace("-", "_"), wheel_of(name.replace("-", "_"), cuda), cuda)
+    work.site.publish()
+    work.write("requirements.txt", "torch\n")
+    text = (work.root / "envfreeze.toml").read_text()
+    work.write("envfreeze.toml", f'{text}\n[gpu]\ndriver = ">=550.54"\ngpus = ["A100"]\n')
+    assert work.run("lock").code == 5
+    ended = work.run("lock", "--solve-gpu")
+    assert ended.code == 0, ended.stderr
+    (target,) = lock_files.read(work.root).targets
+    assert target.gpu is not None
+    assert target.gpu.cuda == "12.8"
+
+
 def test_it_is_refused_where_the_image_has_another_python(small_project: Callable[..., Work]) -> None:
     work = small_project(git=False)
     work.write("envfreeze.toml", (work.root / "envfreeze.toml").read_text() + 'resolver = "pip-tools"\n')
