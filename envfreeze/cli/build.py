@@ -92,10 +92,7 @@ def build(
     if outcome.loaded is not None:
         console.note(f"loaded as {outcome.loaded}")
     if (pushed := outcome.pushed) is not None:
-        console.note(
-            f"pushed to {pushed.reference}: {len(pushed.sent)} blobs sent ({in_bytes(pushed.size)}), "
-            f"{len(pushed.mounted)} mounted, {len(pushed.there)} there"
-        )
+        console.note(pushed_note(pushed))
     if outcome.record_at is not None:
         console.note(f"recorded at the git remote {outcome.record_at}")
     ready = f", {outcome.layers_ready} taken ready-made" if outcome.layers_ready else ""
@@ -106,7 +103,16 @@ def build(
     console.result([str(outcome.digest)], _document(outcome))
 
 
-def _pushed(pushed: Pushed) -> Mapping[str, Any]:
+def pushed_note(pushed: Pushed) -> str:
+    """Say in a line what a push did."""
+    return (
+        f"pushed to {pushed.reference}: {len(pushed.sent)} blobs sent ({in_bytes(pushed.size)}), "
+        f"{len(pushed.mounted)} mounted, {len(pushed.there)} there"
+    )
+
+
+def pushed_document(pushed: Pushed) -> Mapping[str, Any]:
+    """Give the document of a push."""
     return {
         "reference": str(pushed.reference),
         "digest": str(pushed.digest),
@@ -139,7 +145,7 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "output": None if outcome.output is None else str(outcome.output),
         "archive": None if outcome.archive is None else str(outcome.archive),
         "loaded": outcome.loaded,
-        "pushed": None if outcome.pushed is None else _pushed(outcome.pushed),
+        "pushed": None if outcome.pushed is None else pushed_document(outcome.pushed),
         "record": None if outcome.record is None else record_document(outcome.record),
         "record_remote": outcome.record_at,
         "layers_built": outcome.layers_built,

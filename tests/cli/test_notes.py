@@ -78,9 +78,12 @@ def test_a_loaded_image_is_named_and_not_written(project, monkeypatch, capsys):
         output=None,
         archive=None,
         loaded="sha256:1d",
+        pushed=None,
         record=None,
+        record_at=None,
         layers_built=0,
         layers_reused=0,
+        layers_ready=0,
         seconds=0.0,
         notes=(),
     )
