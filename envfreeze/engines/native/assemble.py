@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envfreeze.engines.native import activation, known, owners
+from envfreeze.engines.native import activation, known, misfits, owners
 from envfreeze.engines.native.accounts import accounts_of, check_user
 from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
 from envfreeze.engines.native.base import OWNER, Base
@@ -62,7 +62,8 @@ class Assembly:
         images: one per target, in the lock's order.
         built: layers that were made.
         reused: layers that were made before and taken from the cache.
-        notes: files of one package that another overwrites, and what nobody does when the image starts.
+        notes: files of one package that another overwrites, what nobody does when the image starts, and
+            wheels that are not for the image's Python.
 
     """
 
@@ -207,7 +208,7 @@ class _TargetAssembly:
                     self._made = maker.paths
             finally:
                 task.finish()
-        self.notes = self._judge() if judged is None else judged
+        self.notes = (*(self._judge() if judged is None else judged), *misfits.notes(cache, target))
         return seals
 
     def _judge(self) -> tuple[str, ...]:

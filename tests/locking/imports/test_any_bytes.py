@@ -219,7 +219,8 @@ def test_a_marker_that_does_not_exist_is_an_error_of_ours():
 def test_version_5_of_pixi_lock_says_the_same_as_version_6():
     head, _, packages = PIXI.replace("version: 6", "version: 5").partition("\npackages:\n")
     fields = {
-        "conda: https": "kind: conda\n  name: b\n  version: '1.0'\n  build: '0'\n  subdir: linux-64\n  url: https",
+        "conda: https": "kind: conda\n  name: b\n  version: '1.0'\n  build: '0'\n  subdir: linux-64\n  "
+        "url: https",
         "pypi: https": "kind: pypi\n  url: https",
     }
     for short, long in fields.items():
