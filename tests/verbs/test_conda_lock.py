@@ -328,3 +328,17 @@ def test_two_platforms_are_locked_side_by_side(mixed: Any, channel: Any, conda_c
     assert set(document["metadata"]["content_hash"]) == {"linux-64", "linux-aarch64"}
     assert mixed.run("lock").stdout == "unchanged\n"
     assert mixed.run("lock", "--check").stdout == "current\n"
+
+
+def test_all_sides_of_the_lock_are_explained(locked):
+    said = locked.run("tree", "--side", "conda").stdout
+    assert "beta 1.0  <- environment.yml" in said
+    assert f"-- python {MINOR}.4" in said
+    assert "zlib 1.3.1" in said
+    said = locked.run("tree", "alpha").stdout
+    assert "beta 1.0 [conda]" in said
+    said = locked.run("why", "beta").stdout
+    assert "environment.yml -> beta 1.0" in said
+    assert "requirements.txt -> alpha 1.0 [pip] -> beta 1.0" in said
+    assert f"environment.yml -> python {MINOR}.4 -> zlib 1.3.1" in locked.run("why", "zlib").stdout
+    assert "libc6" in locked.run("why", "libc6").stdout
