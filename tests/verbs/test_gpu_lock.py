@@ -80,7 +80,10 @@ def test_a_fleet_that_runs_it_stands_in_the_lock_and_the_image_says_what_it_need
     work.commit()
     built = work.run("build")
     assert built.code == 0, built.stderr
-    env = json.loads(layout.read(work.root / ".envfreeze" / "image").config)["config"]["Env"]
+    config = json.loads(layout.read(work.root / ".envfreeze" / "image").config)["config"]
+    env, labels = config["Env"], config["Labels"]
+    assert labels == facts["labels"] | labels
+    assert (labels["org.envfreeze.cuda"], labels["org.envfreeze.cuda.driver"]) == ("13.0", "580.65.06")
     assert "NVIDIA_VISIBLE_DEVICES=all" in env
     assert f"NVIDIA_REQUIRE_CUDA={facts['env']['NVIDIA_REQUIRE_CUDA']}" in env
 
