@@ -152,9 +152,10 @@ def test_pip_and_uv_take_the_pip_side_where_conda_has_the_rest(locked, tmp_path)
         cwd=locked.root,
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
     assert "+ alpha" in said.stderr, said.stderr
+    assert "+ gamma" in said.stderr, said.stderr
 
 
 def test_a_lock_made_again_changes_no_byte_and_needs_no_network(locked, channel):
