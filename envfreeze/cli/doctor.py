@@ -76,6 +76,10 @@ def doctor(
         platform=platform,
         progress=session.console,
     )
+    if diagnosis.subject is None and diagnosis.host is None:
+        session.console.warn(
+            "there is no lock and no image here to hold against it: --lock and --image name one"
+        )
     lines: list[str] = []
     if session.console.quiet:
         lines += [] if diagnosis.verdict is None else [diagnosis.verdict.word]

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from envfreeze.gpu.tables import Tables
 
 
+NO_DRIVER = Remedy("say which driver the fleet has at least", '[gpu]\ndriver = ">=580.65.06"')
+"""Of a lock whose project names no driver."""
+
+NO_GPUS = Remedy("say which GPUs the fleet has, by name", '[gpu]\ngpus = ["A100", "H100"]')
+"""Of a lock whose project names no GPU, or only a compute capability where its kind decides."""
+
+
 def remedies(
     stack: Stack, machine: Machine, word: Word, starts: Starts, tables: Tables
 ) -> tuple[Remedy, ...]:
@@ -26,16 +33,23 @@ def remedies(
     start = _start(starts) if word in RUNS else ()
     if stack.cuda is None:
         return (*cpu_remedies(stack), *start)
+    if word == "forward-compat" and not carries(stack, stack.cuda):
+        # That it does not start is right until the package is there.
+        return (_compat(stack.cuda), *_driver(stack, stack.cuda, machine, tables))
     if word == "native":
         return start
     if word == "minor-compat":
         return (*start, *_driver(stack, stack.cuda, machine, tables, better=True))
     if word == "forward-compat":
-        compat = () if carries(stack, stack.cuda) else (_compat(stack.cuda),)
-        return (*start, *compat, *_driver(stack, stack.cuda, machine, tables))
+        return (*start, *_driver(stack, stack.cuda, machine, tables))
     missing = _missing(machine) if word == "unknown" else ()
     if missing:
         return missing
+    if word == "reject-arch" and machine.driver is None and machine.cuda is None:
+        # The GPU alone refuses: what has kernels for it helps, if the driver, whichever it is, runs that.
+        newest = max(row.driver for row in tables.toolkits)
+        found = _changes(stack, replace(machine, driver=newest), tables)
+        return (*found, NO_DRIVER) if found else ()
     driver = () if word == "reject-arch" else _driver(stack, stack.cuda, machine, tables)
     found = _changes(stack, machine, tables, driver=driver)
     return found or _with_driver(stack, machine, tables)
@@ -89,9 +103,9 @@ def _start(starts: Starts) -> tuple[Remedy, ...]:
 def _missing(machine: Machine) -> tuple[Remedy, ...]:
     found = []
     if machine.driver is None:
-        found.append(Remedy("say which driver the fleet has at least", '[gpu]\ndriver = ">=580.65.06"'))
+        found.append(NO_DRIVER)
     if machine.gpu is None or machine.gpu.kind is None:
-        found.append(Remedy("say which GPUs the fleet has, by name", '[gpu]\ngpus = ["A100", "H100"]'))
+        found.append(NO_GPUS)
     return tuple(found)
 
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING
 
-from envfreeze.gpu.driver import FORWARD_KINDS, supported, toolkit_row
+from envfreeze.gpu.assessment import carries
+from envfreeze.gpu.driver import FORWARD_KINDS, compat_cuda, supported, toolkit_row
 from envfreeze.gpu.model import Version, shortened
 
 if TYPE_CHECKING:
@@ -174,6 +175,9 @@ def listed(terms: tuple[Term, ...]) -> str:
 def expression(stack: Stack, tables: Tables) -> str:
     """The NVIDIA_REQUIRE_CUDA that says what a stack needs: the drivers that R5 accepts; empty without CUDA.
 
+    Branches of forward compatibility are among them where the image carries its package: without, a container
+    would start on them and fail inside.
+
     `cuda>=X.Y` stands first, since the legacy runtime shows only the first alternative in its error, and CSV
     mode (Jetson) evaluates it alone.
     """
@@ -195,14 +199,21 @@ def expression(stack: Stack, tables: Tables) -> str:
         terms = [f"cuda>={cuda}"]
     if floor is not None:
         terms.append(f"driver>={floor.driver}")
+    if floor is not None and carries(stack, cuda):
         brands = sorted({item.brand for item in tables.products if item.kind in FORWARD_KINDS and item.brand})
         terms += [
             f"brand={brand},driver>={branch},driver<{branch + 1}"
-            for branch, cell in sorted(tables.forward_compat.get(cuda, {}).items())
+            for branch, cell in sorted(_branches(stack, cuda, tables).items())
             if cell == "C" and branch <= floor.driver.major
             for brand in brands
         ]
     return " ".join(terms)
+
+
+def _branches(stack: Stack, cuda: Version, tables: Tables) -> Mapping[int, str]:
+    """The driver branches of the package that an image carries, else of that of its CUDA."""
+    of_package = tables.forward_compat.get(compat_cuda(stack.compat))
+    return tables.forward_compat.get(cuda, {}) if of_package is None else of_package
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ def table(facts: GpuFacts) -> Mapping[str, toml.Value]:
     written["tables"] = str(facts.tables)
     written["fleet"] = [_row(verdict) for verdict in facts.fleet]
     written["env"] = dict(sorted(facts.env.items()))
+    if facts.labels:
+        written["labels"] = dict(sorted(facts.labels.items()))
     return written
 
 
@@ -47,6 +49,7 @@ def read(table: Table) -> GpuFacts:
         tables=table.digest("tables"),
         fleet=tuple(_verdict(row) for row in table.tables("fleet")),
         env=table.string_map("env"),
+        labels=table.string_map("labels") if "labels" in table.keys() else {},  # noqa: SIM118 - no mapping
     )
     table.finish()
     return facts

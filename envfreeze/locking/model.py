@@ -358,6 +358,7 @@ class GpuFacts:
         tables: sha256 of the tables that were asked.
         fleet: the verdicts, in the order of the project's GPUs.
         env: the variables that tell a container runtime what the image needs.
+        labels: what the image says of its CUDA to people and their tools.
 
     """
 
@@ -369,6 +370,7 @@ class GpuFacts:
     tables: Digest
     fleet: tuple[FleetVerdict, ...]
     env: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envfreeze.digest import Digest
-from envfreeze.errors import MachineError, ResolutionError, UntrustedError, UsageError
+from envfreeze.errors import MachineError, ResolutionError, UntrustedError
 from envfreeze.locking import answer, indexes, local, offered, requirements, rivals
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
@@ -42,6 +41,10 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
+
+
+_FIRST, _LAST = 4, 10
+"""How much of a resolver's explanation is shown; the last lines hold its conclusion and its hints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def resolve(
     if not project.pip.requirements and not project.pip.dependencies:
         return ()
     progress.note(f"resolving {count} requirement{'' if count == 1 else 's'} for {target}")
-    upgraded = {_requirement_name(text) for text in upgrade_packages}
+    upgraded = {canonicalize_name(name) for name in upgrade_packages}
     there = {one.name for one in provided}
     kept = () if upgrade else tuple(pin for pin in pins if pin.name not in upgraded | there)
     newest = exclude_newer or cutoff(project)
@@ -237,13 +240,6 @@ def _tools(
         raise
 
 
-def _requirement_name(text: str) -> str:
-    try:
-        return canonicalize_name(Requirement(text).name)
-    except InvalidRequirement as error:
-        raise UsageError(f"not the name of a package: {text!r}") from error
-
-
 @contextmanager
 def _both_sides(provided: Sequence[Provided]) -> Iterator[None]:
     """Say in an error which of the versions that it names are conda's, and why they are there."""
@@ -251,13 +247,21 @@ def _both_sides(provided: Sequence[Provided]) -> Iterator[None]:
         yield
     except ResolutionError as error:
         named = explain((error.message, *error.details), provided)
+        error.details = (*_shortened(error.details), *named)
         if named:
-            error.details = (*error.details, *named)
             error.hint = (
                 "let pip's requirements fit the versions that conda has, or conda's the ones that pip needs; "
                 "what pip shall provide, leave out of the environment file"
             )
         raise
+
+
+def _shortened(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out the middle of a long explanation: it goes through one version of a package after another."""
+    if len(lines) <= _FIRST + _LAST + 1:
+        return lines
+    left = len(lines) - _FIRST - _LAST
+    return (*lines[:_FIRST], f"… {left} more lines of this kind …", *lines[-_LAST:])
 
 
 def _wheels(

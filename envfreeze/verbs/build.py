@@ -136,8 +136,7 @@ def build(
     store = open_store(root, progress=progress) if record else None
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
-    if output is None and archive is None and where is None:
-        output = _default_output(root)
+    by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
         registry = None
         if where is not None or named:
@@ -151,7 +150,7 @@ def build(
             workers=workers,
             authenticate=partial(indexes.authenticate, project=project),
             ready=None if registry is None else registry.ready,
-            lean=output is None and archive is None and not load,
+            lean=where is not None and output is None and archive is None and not load,
         )
         native.hold(lock, assembly)
         if snapshot is not None and snapshot.included != digest_of(root, names):
@@ -160,6 +159,8 @@ def build(
             progress.warn(note)
         images = tuple(made.image for made in assembly.images)
         whole = one_image(images)
+        if by_default:
+            output = _default_output(root)
         if output is not None:
             layout.write(whole, output, name=tag)
         if archive is not None:

@@ -14,7 +14,8 @@ from envfreeze.gpu.assessment import carries
 from envfreeze.gpu.containers import find
 from envfreeze.gpu.fleet import fleet, gpu_of
 from envfreeze.gpu.host import PATIENCE, Host, machines, probe
-from envfreeze.gpu.model import RUNS
+from envfreeze.gpu.model import RUNS, Remedy
+from envfreeze.gpu.remedies import NO_DRIVER, NO_GPUS
 from envfreeze.locking.lockfile import NAME as LOCK
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
@@ -33,6 +34,12 @@ _T = TypeVar("_T")
 
 BUILT: Final = Path(".envfreeze/image")
 """Where `build` puts an image in the project's folder."""
+
+_ASKING: Final = {
+    NO_DRIVER: Remedy("name the driver of the machine that is meant", "envfreeze doctor --driver 580.65.06"),
+    NO_GPUS: Remedy("name its GPU", "envfreeze doctor --driver 580.65.06 --gpu A100"),
+}
+"""What helps where too little is known of a machine: a configuration says it to `lock`, an option to this."""
 
 _ORDER: Final[tuple[Word, ...]] = (
     "reject-driver",
@@ -155,7 +162,7 @@ def doctor(
     containers = None if host is None else find(driver=host.version)
     verdicts: tuple[Verdict, ...] = ()
     if subject is not None:
-        verdicts = tuple(judge(subject.stack, one, tables, env=subject.env) for one in judged)
+        verdicts = tuple(_asking(judge(subject.stack, one, tables, env=subject.env)) for one in judged)
     return Diagnosis(
         host=host,
         containers=containers,
@@ -165,6 +172,10 @@ def doctor(
         verdicts=verdicts,
         tables=(tables.version, tables.digest),
     )
+
+
+def _asking(verdict: Verdict) -> Verdict:
+    return replace(verdict, remedies=tuple(_ASKING.get(one, one) for one in verdict.remedies))
 
 
 def _asked(driver: str | None, gpus: Sequence[str], tables: Tables) -> tuple[Machine, ...]:

@@ -135,6 +135,7 @@ def _facts(judged: Judged, known: Tables) -> GpuFacts | None:
     stack = judged.stack
     if stack.cuda is None and not judged.verdicts:
         return None
+    of_base = _is_of_base(judged)
     return GpuFacts(
         cuda=_text(stack.cuda),
         runtime=_text(stack.runtime),
@@ -150,7 +151,8 @@ def _facts(judged: Judged, known: Tables) -> GpuFacts | None:
             )
             for verdict in judged.verdicts
         ),
-        env={} if _is_of_base(judged) else variables.environment(stack, known),
+        env={} if of_base else variables.environment(stack, known),
+        labels={} if of_base else variables.labels(stack, known),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
@@ -16,7 +15,7 @@ from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.resolve import digests, resolve
 from envfreeze.verbs.seal import sealed
-from envfreeze.verbs.wish import Wish
+from envfreeze.verbs.wish import Wish, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,11 +97,12 @@ def lock(
         UntrustedError: a signature, a hash or an index's date is wrong.
 
     """
+    upgraded = names(upgrade_packages)
     wish = Wish(
         cache or Cache.open(),
         progress,
         upgrade,
-        tuple(upgrade_packages),
+        upgraded,
         offline,
         allow_stale,
         environment=environment,
@@ -111,9 +111,9 @@ def lock(
     if solve_gpu:
         _check_solvable(project)
     before = _last(project.root, progress)
-    _check_source(project, before, upgrade_packages, progress)
+    _check_source(project, before, upgraded, progress)
     inputs = digests(project, before)
-    moving = upgrade or bool(upgrade_packages) or exclude_newer is not None
+    moving = upgrade or bool(upgraded) or exclude_newer is not None
     untouched = before is not None and before.inputs == inputs and not moving and environment is None
     for warning in () if untouched else project.warnings:
         progress.warn(warning)
@@ -164,11 +164,11 @@ def _check_source(
                     )
         return
     locked = {wheel.name for target in (before.targets if before else ()) for wheel in target.wheels}
-    for text in upgrade_packages:
-        if canonicalize_name(Requirement(text).name) in locked:
+    for name in upgrade_packages:
+        if canonicalize_name(name) in locked:
             shown = "an environment" if source == ENVIRONMENT else source
             raise UsageError(
-                f"{Requirement(text).name} comes from {shown}, and its version with it",
+                f"{name} comes from {shown}, and its version with it",
                 hint=f"change {shown} with its own tool and run `envfreeze lock`, or leave it: "
                 "`envfreeze lock --resolve`",
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
@@ -101,8 +100,7 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known |= {deb.name for target in targets for deb in target.base.packages}
     known |= {package.name for target in targets for package in target.conda}
     known |= {BASE for target in targets if target.image is not None}
-    for text in names:
-        name = Requirement(text).name
+    for name in names:
         if not {name, canonicalize_name(name)} & known:
             raise UsageError(f"{name} cannot be upgraded: nothing that is locked has that name")
 

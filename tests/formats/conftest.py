@@ -535,6 +535,7 @@ def odd(twice: Twice, tmp_path: Path, request: pytest.FixtureRequest) -> Twice:
             tables=Digest.of(b"tables"),
             fleet=(FleetVerdict("550.54", None, "minor-compat"), FleetVerdict(None, "8.0", "unknown")),
             env={"NVIDIA_VISIBLE_DEVICES": "all", "B": "the project's comes later", "A_GPU": "1"},
+            labels={"org.envfreeze.cuda": "12.8", "org.example.a": "the project's comes later"},
         ),
     )
     runtime = Runtime(

@@ -346,6 +346,7 @@ def config_on(
     env["CONDA_PREFIX" if prefix == "opt/conda" else "VIRTUAL_ENV"] = f"/{prefix}"
     if not speaks:
         env["LANG"] = "C.UTF-8"
+    env |= dict(sorted(target.get("gpu", {}).get("env", {}).items()))
     env |= dict(sorted(wanted["env"].items()))
     if "entrypoint" in wanted:
         inner["Entrypoint"], inner["Cmd"] = wanted["entrypoint"], wanted.get("cmd")
@@ -354,7 +355,11 @@ def config_on(
     elif not inner.get("Cmd") and not inner.get("Entrypoint"):
         inner["Cmd"] = ["python"]
     inner["Env"] = [f"{name}={value}" for name, value in env.items()]
-    inner["Labels"] = {**(inner.get("Labels") or {}), **wanted["labels"]}
+    inner["Labels"] = {
+        **(inner.get("Labels") or {}),
+        **target.get("gpu", {}).get("labels", {}),
+        **wanted["labels"],
+    }
     inner["User"] = wanted.get("user") or inner.get("User")
     inner["WorkingDir"] = wanted["workdir"]
     below = [row["diff-id"] for row in target["image"]["layers"]]
@@ -396,7 +401,7 @@ def image_config(
         "Cmd": wanted.get("cmd", [] if "entrypoint" in wanted else ["python"]),
         "User": wanted.get("user"),
         "WorkingDir": wanted["workdir"],
-        "Labels": wanted["labels"],
+        "Labels": {**target.get("gpu", {}).get("labels", {}), **wanted["labels"]},
     }
     document = {
         **platform_of(target),

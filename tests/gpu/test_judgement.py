@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from envfreeze.gpu import variables
 from envfreeze.gpu.derivation import derive
 from envfreeze.gpu.fleet import gpu_of
 from envfreeze.gpu.judgement import judge
@@ -238,3 +239,17 @@ def test_a_malformed_requirement_of_a_base_is_told(stack, machine, tables):
     verdict = judge(stack(base=odd), machine("550.54.15", "A100"), tables)
     assert verdict.starts.legacy is False
     assert "malformed" in verdict.starts.unmet[0]
+
+
+def test_an_image_s_labels_say_what_it_has_and_needs():
+    packages = (Package("torch", "2.12.0"), Package("nvidia-cuda-runtime", "13.0.96"))
+    assert variables.labels(derive(packages, None)) == {
+        "org.envfreeze.cuda": "13.0",
+        "org.envfreeze.cuda.capabilities": "7.5 8.0 8.6 9.0 10.0 12.0+PTX",
+        "org.envfreeze.cuda.driver": "580.65.06",
+        "org.envfreeze.cuda.toolkit": "13.0.2",
+    }
+    # Of a CUDA that no table has, only what is certain.
+    newest = variables.labels(derive((Package("nvidia-cuda-runtime", "14.1.0"),), None))
+    assert newest == {"org.envfreeze.cuda": "14.1"}
+    assert variables.labels(derive((Package("torch", "2.12.0+cpu"),), None)) == {}

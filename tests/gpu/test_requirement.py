@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import operator
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from envfreeze.gpu.driver import reach
+from envfreeze.gpu.driver import compat_package, reach
 from envfreeze.gpu.fleet import gpu_of
-from envfreeze.gpu.model import RUNS, Gpu, Machine, Stack, Version
+from envfreeze.gpu.model import RUNS, Base, Gpu, Machine, Stack, Version
 from envfreeze.gpu.requirement import demands, evaluate, expression, listed, parse
 from envfreeze.gpu.tables import load
 from envfreeze.gpu.variables import environment
@@ -218,16 +219,38 @@ STACKS = [
 def test_our_own_requirement_accepts_exactly_the_machines_that_r5_accepts(stack, driver, gpu):
     machine = Machine(Version.parse(driver), gpu_of(gpu, tables=TABLES))
     found = reach(stack.cuda, stack.toolkit, machine, TABLES)
-    assert (evaluate(environment(stack, TABLES), machine, TABLES).holds is True) is (found.word in RUNS), (
+    carrying = replace(stack, compat=compat_package(stack.cuda))
+    assert (evaluate(environment(carrying, TABLES), machine, TABLES).holds is True) is (found.word in RUNS), (
         found
     )
+    # Without the package a container would start and fail inside.
+    runs = found.word in RUNS - {"forward-compat"}
+    assert (evaluate(environment(stack, TABLES), machine, TABLES).holds is True) is runs, found
+
+
+@settings(deadline=None)
+@given(st.text(), st.sampled_from(["NVIDIA_REQUIRE_CUDA", "NVIDIA_REQUIRE_X", "CUDA_VERSION"]))
+def test_what_an_image_demands_cannot_command_a_terminal(text, name):
+    env = Base.read("base", {name: text}).env
+    found = evaluate(env, on("550.54.15", "tesla", "8.0"), TABLES)
+    assert all(said.isprintable() for said in (*found.unmet, *found.open, *found.met))
+
+
+def test_an_endless_requirement_is_answered_at_once():
+    found = evaluate({"NVIDIA_REQUIRE_CUDA": "driver>=" + "9" * 100_000}, on("550.54.15"), TABLES)
+    assert found.holds is False
+    assert len(found.unmet[0]) < 300
+    found = evaluate({"NVIDIA_REQUIRE_CUDA": "brand=x,driver>=900 " * 50_000}, on("550.54.15"), TABLES)
+    assert found.holds is False
+    assert len(found.unmet[0]) < 300
 
 
 def test_our_own_requirement_of_a_stack():
     assert expression(Stack(Version((12, 4)), toolkit=Version((12, 4, 1))), TABLES) == (
         "cuda>=12.4 driver>=525.60.13"
     )
-    assert expression(Stack(Version((13, 0))), TABLES) == (
+    assert expression(Stack(Version((13, 0))), TABLES) == "cuda>=13.0 driver>=580.65.06"
+    assert expression(Stack(Version((13, 0)), compat="cuda-compat-13-0"), TABLES) == (
         "cuda>=13.0 driver>=580.65.06"
         " brand=nvidia,driver>=535,driver<536 brand=tesla,driver>=535,driver<536"
         " brand=nvidia,driver>=570,driver<571 brand=tesla,driver>=570,driver<571"

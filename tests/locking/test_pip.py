@@ -245,10 +245,6 @@ class TestPins:
         wheels = pip.resolve(project, AMD64, pins=pins, upgrade_packages=["Base"])
         assert names(wheels) == ["base-2.0-py3-none-any", "top-1.0-py3-none-any"]
 
-    def test_what_cannot_be_a_package_is_no_upgrade(self, grown: tuple) -> None:
-        with pytest.raises(UsageError, match="not the name of a package: '-x'"):
-            pip.resolve(grown[0], AMD64, upgrade_packages=["-x"])
-
     def test_requirements_count_for_more(self, grown: tuple) -> None:
         project, pins = grown
         project = replace(project, pip=replace(project.pip, dependencies=("top", "base>=2")))

@@ -104,6 +104,17 @@ def test_what_is_not_of_this_kind_keeps_its_hint(index, make_wheel, told):
     assert told("a==1.0", "a==2.0") == "change the requirements or constraints that it names"
 
 
+def test_a_long_explanation_keeps_its_conclusion(index, make_wheel, make_project):
+    for minor in range(40):
+        index.add(make_wheel("many", f"1.{minor}", requires=[f"need-{minor}"]))
+    with pytest.raises(ResolutionError) as caught:
+        pip.resolve(make_project("many", index_url=index.url), AMD64)
+    assert len(caught.value.details) <= 15
+    assert any("more lines of this kind" in line for line in caught.value.details)
+    assert "your requirements are unsatisfiable" in " ".join(caught.value.details)
+    assert "need-" in caught.value.hint
+
+
 def test_bases_of_a_range():
     assert bases("<3.12") == " (apt:debian/bookworm)"
     assert bases("==3.8.*") == ""

@@ -131,12 +131,14 @@ def wheel_of(
     contents: Mapping[str, bytes] | None = None,
     *,
     requires: Sequence[str] = (),
+    requires_python: str = "",
     entry_points: str = "",
     further: Sequence[Member] = (),
 ) -> bytes:
     """Make a wheel; `further` members are in no RECORD and may be as bad as the test likes."""
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+    needs += f"Requires-Python: {requires_python}\n" if requires_python else ""
     members = {
         **(contents or {f"{name}/__init__.py": f"version = {version!r}\n".encode() * 20}),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),

@@ -215,6 +215,21 @@ def test_two_wheels_that_want_one_path_are_reported_and_always_decided_alike(sma
     assert work.run("verify", str(built.digest)).stdout == "identical\n"
 
 
+def test_a_wheel_that_is_not_for_this_python_is_told_of_at_every_build(small_project, tools):
+    work = small_project()
+    said = {"capped": ">=3.9,<3.13", "fitting": ">=3.9,<3.14", "garbled": ">=3.6.*", "silent": ""}
+    for name, requires in said.items():
+        work.site.add_wheel(name, tools.wheel_of(name, requires_python=requires))
+    work.write("requirements.txt", "\n".join(said))
+    assert work.run("lock").code == 0  # uv looks at lower bounds only
+    for _ in range(2):
+        built = work.run("build")
+        assert built.code == 0
+        (warning,) = [line for line in built.stderr.splitlines() if line.startswith("warning:")]
+        assert "capped 1.0 is for Python >=3.9,<3.13, and the image has 3.13.5" in warning
+        assert "capped<1.0" in warning
+
+
 def test_two_wheels_with_the_same_file_are_fine(small_project, tools):
     work = small_project()
     work.lock(

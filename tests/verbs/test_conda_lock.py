@@ -152,9 +152,10 @@ def test_pip_and_uv_take_the_pip_side_where_conda_has_the_rest(locked, tmp_path)
         cwd=locked.root,
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
     assert "+ alpha" in said.stderr, said.stderr
+    assert "+ gamma" in said.stderr, said.stderr
 
 
 def test_a_lock_made_again_changes_no_byte_and_needs_no_network(locked, channel):
@@ -328,3 +329,17 @@ def test_two_platforms_are_locked_side_by_side(mixed: Any, channel: Any, conda_c
     assert set(document["metadata"]["content_hash"]) == {"linux-64", "linux-aarch64"}
     assert mixed.run("lock").stdout == "unchanged\n"
     assert mixed.run("lock", "--check").stdout == "current\n"
+
+
+def test_all_sides_of_the_lock_are_explained(locked):
+    said = locked.run("tree", "--side", "conda").stdout
+    assert "beta 1.0  <- environment.yml" in said
+    assert f"-- python {MINOR}.4" in said
+    assert "zlib 1.3.1" in said
+    said = locked.run("tree", "alpha").stdout
+    assert "beta 1.0 [conda]" in said
+    said = locked.run("why", "beta").stdout
+    assert "environment.yml -> beta 1.0" in said
+    assert "requirements.txt -> alpha 1.0 [pip] -> beta 1.0" in said
+    assert f"environment.yml -> python {MINOR}.4 -> zlib 1.3.1" in locked.run("why", "zlib").stdout
+    assert "libc6" in locked.run("why", "libc6").stdout

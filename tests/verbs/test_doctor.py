@@ -200,6 +200,7 @@ def test_a_driver_that_does_not_answer_makes_the_verdict_unknown_and_says_so(
     found = ended.document
     assert (found["verdict"], found["host"]["state"]) == ("unknown", state)
     assert found["reasons"][0] == found["host"]["problems"][0]
+    assert "envfreeze doctor --driver 580.65.06" in [one["line"] for one in found["remedies"]]
 
 
 def test_a_driver_that_errs_in_the_middle_is_told_with_what_it_said(locked, run, nvml):
@@ -269,6 +270,12 @@ def test_a_gpu_or_driver_that_is_none_is_refused_by_its_option(locked, refused):
     work = locked(CUDA_12)
     assert "--gpu 'A1OO'" in refused(work, 2, "doctor", "--gpu", "A1OO")
     assert "--driver 'new'" in refused(work, 2, "doctor", "--driver", "new")
+
+
+def test_a_machine_that_is_asked_for_needs_something_to_hold_against_it(small_project, run):
+    ended = run(small_project(), "doctor", "--driver", "550.54", "--gpu", "A100")
+    assert ended.code == 0
+    assert "there is no lock and no image here" in ended.stderr
 
 
 def test_without_a_lock_only_the_machine_is_shown(small_project, run, nvml):

@@ -80,7 +80,10 @@ def test_a_fleet_that_runs_it_stands_in_the_lock_and_the_image_says_what_it_need
     work.commit()
     built = work.run("build")
     assert built.code == 0, built.stderr
-    env = json.loads(layout.read(work.root / ".envfreeze" / "image").config)["config"]["Env"]
+    config = json.loads(layout.read(work.root / ".envfreeze" / "image").config)["config"]
+    env, labels = config["Env"], config["Labels"]
+    assert labels == facts["labels"] | labels
+    assert (labels["org.envfreeze.cuda"], labels["org.envfreeze.cuda.driver"]) == ("13.0", "580.65.06")
     assert "NVIDIA_VISIBLE_DEVICES=all" in env
     assert f"NVIDIA_REQUIRE_CUDA={facts['env']['NVIDIA_REQUIRE_CUDA']}" in env
 
@@ -165,6 +168,19 @@ def test_solve_gpu_does_not_move_what_another_lock_decides(gpu_project, refused)
     assert "--resolve --solve-gpu" in said
 
 
+def test_the_machines_are_held_against_an_imported_lock_too(gpu_project, refused):
+    work = gpu_project('driver = ">=550.54"\ngpus = ["A100"]')
+    work.write("given.txt", "torch==2.12.0\nnvidia-cuda-runtime==13.0.96\ntriton==3.5.0\n")
+    said = refused(work, 5, "lock", "--from", "given.txt")
+    assert "A100 with driver 550.54: reject-driver" in said
+    assert "--solve-gpu" not in said
+    work.write("given.txt", "torch==2.9.0\nnvidia-cuda-runtime-cu12==12.8.90\ntriton==3.5.0\n")
+    ended = work.run("lock", "--from", "given.txt")
+    assert ended.code == 0, ended.stderr
+    assert locked(work)["gpu"]["fleet"][0]["verdict"] == "minor-compat"
+    assert "gcc" in {row["name"] for row in locked(work)["base"]["packages"]}
+
+
 def test_older_versions_are_not_offered_where_the_gpu_is_newer_than_the_stack(gpu_project, refused):
     work = gpu_project('gpus = ["B300"]', "torch==2.9.0\n")
     said = refused(work, 5, "lock")
@@ -187,7 +203,8 @@ def test_the_error_s_document_has_every_machine_with_reasons_answers_and_remedie
         "compatibility table",
         "image requirement",
     ]
-    assert first["starts"] == {"legacy": True, "cdi": True, "unmet": []}
+    assert (first["starts"]["legacy"], first["starts"]["cdi"]) == (False, True)
+    assert "NVIDIA_REQUIRE_CUDA" in first["starts"]["unmet"][0]
     assert first["reasons"][-1] == "the image does not have cuda-compat-13-0"
     assert {"text", "line"} == set(first["remedies"][0])
 
@@ -205,6 +222,9 @@ def test_a_gpu_without_kernels_is_refused_by_name(gpu_project, refused):
     work = gpu_project('gpus = ["V100"]')
     said = refused(work, 5, "lock")
     assert "V100: reject-arch" in said
+    # Its driver is not known; what has kernels for it is.
+    assert "torch==2.10.*" in said
+    assert "say which driver the fleet has at least" in said
 
 
 def test_an_unknown_gpu_names_the_nearest(gpu_project, refused):

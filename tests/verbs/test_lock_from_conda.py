@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,38 @@ def test_a_conda_prefix_with_pip_packages_in_it(work: Any, channel: Any, tmp_pat
     assert target.python == "3.12.4"
     assert work.run("lock").stdout == "unchanged\n"
     assert str(tmp_path / "miniforge") not in (work.root / "conda-lock.yml").read_text()
+
+
+def test_what_pip_replaced_in_a_conda_prefix_is_not_taken_twice(
+    work: Any, channel: Any, tools: Any, tmp_path: Path
+) -> None:
+    from rattler import install
+
+    prefix = tmp_path / "miniforge" / "envs" / "train"
+    asyncio.run(install(records(channel), prefix, cache_dir=tmp_path / "rattler", show_progress=False))
+    site = prefix / "lib/python3.12/site-packages"
+    shutil.rmtree(site / "beta-1.0.dist-info")
+    work.site.add_wheel("beta", tools.wheel_of("beta", "2.0"), "2.0")
+    (site / "beta-2.0.dist-info").mkdir()
+    (site / "beta-2.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: beta\nVersion: 2.0\n")
+    ended = work.run("lock", "--from-env", CONDA_PREFIX=str(prefix), VIRTUAL_ENV="")
+    assert ended.code == 3, ended.stderr
+    assert "would be in the image twice" in ended.stderr
+    assert "beta 1.0 comes from conda's beta 1.0" in ended.stderr
+    assert "conda install --force-reinstall beta" in ended.stderr
+    assert not (work.root / "envfreeze.lock").exists()
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_versions_of_pixi_lock(work: Any, channel: Any, version: int) -> None:
+    name = pixi_lock(work, channel)
+    text = (work.root / name).read_text()
+    assert text.startswith("version: 7\nplatforms:\n- name: linux-64\n")
+    if version < 7:
+        text = text.replace("version: 7\nplatforms:\n- name: linux-64\n", f"version: {version}\n")
+        (work.root / name).write_text(text)
+    ended = work.run("lock", "--from", name)
+    assert ended.code == 0, ended.stderr
+    (target,) = lock_files.read(work.root).targets
+    assert {package.name: package.version for package in target.conda} == WANTED
+    assert [wheel.name for wheel in target.wheels] == ["alpha"]

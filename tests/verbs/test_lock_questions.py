@@ -143,6 +143,19 @@ def test_upgrade_package_moves_that_package_alone(locked, newer):
     assert versions(locked) == {"alpha": "1.0", "beta": "1.1", "gamma": "1.0"}
 
 
+def test_what_is_upgraded_is_a_name_and_nothing_more(locked, newer):
+    newer(locked, "beta")
+    before = locked.lock_files()
+    ended = locked.run("lock", "--upgrade-package", "beta==1.0")
+    assert ended.code == 2
+    assert "'beta==1.0' is not the name of a package to upgrade" in ended.stderr
+    assert "--upgrade-package beta;" in ended.stderr
+    assert locked.run("lock", "--upgrade-package=-x").code == 2
+    for name in ("libstdc++6", "_libgcc_mutex"):
+        assert f"{name} cannot be upgraded: nothing" in locked.run("lock", "--upgrade-package", name).stderr
+    assert locked.lock_files() == before
+
+
 def test_upgrade_moves_everything(locked, newer):
     newer(locked, "alpha", "beta", "gamma")
     assert locked.run("lock", "--upgrade").code == 0

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envfreeze.engines.native import activation, known, owners
+from envfreeze.engines.native import activation, known, misfits, owners
 from envfreeze.engines.native.accounts import accounts_of, check_user
 from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
 from envfreeze.engines.native.base import OWNER, Base
@@ -70,7 +70,8 @@ class Assembly:
         built: layers that were made.
         reused: layers that were made before and taken from the cache.
         ready: digests of layers that were taken ready-made from a registry, sorted.
-        notes: files of one package that another overwrites, and what nobody does when the image starts.
+        notes: files of one package that another overwrites, what nobody does when the image starts, and
+            wheels that are not for the image's Python.
 
     """
 
@@ -254,7 +255,7 @@ class _TargetAssembly:
         if judged is None and self.taken and target.manifest is not None and not self._knows_all():
             return seals  # who sealed has held them against each other
         self._verdict = self._judge() if judged is None else judged
-        self.notes = self._verdict
+        self.notes = (*self._verdict, *misfits.notes(cache, target))
         return seals
 
     def _offered(

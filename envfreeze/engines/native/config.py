@@ -24,7 +24,7 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
     Args:
         target: the target.
         runtime: what the project asked for; its variables come after ours and may replace LANG and those that
-            say what the image needs of a GPU.
+            say what the image needs of a GPU, and so do its labels.
         layers: diffID and description of each layer, the lowest first.
 
     """
@@ -38,7 +38,7 @@ def image_config(target: Target, runtime: Runtime, layers: Sequence[tuple[Digest
     return config_json(
         platform=target.platform,
         env=[f"{name}={value}" for name, value in env.items()],
-        labels=runtime.labels,
+        labels=_labels(target, runtime),
         user=runtime.user,
         workdir=runtime.workdir,
         entrypoint=runtime.entrypoint,
@@ -72,7 +72,7 @@ def config_on(below: bytes, target: Target, runtime: Runtime, layers: Sequence[t
     changed = {
         **kept,
         "Env": [f"{name}={value}" for name, value in env.items()],
-        "Labels": {**settings["Labels"], **runtime.labels},
+        "Labels": {**settings["Labels"], **_labels(target, runtime)},
         "User": runtime.user or settings.get("User"),
         "WorkingDir": runtime.workdir,
         **started,
@@ -122,6 +122,11 @@ def _variables(target: Target, below: Mapping[str, str]) -> dict[str, str]:
     if not {"LANG", "LC_ALL"} & below.keys():
         own["LANG"] = "C.UTF-8"
     return own if target.gpu is None else {**own, **dict(sorted(target.gpu.env.items()))}
+
+
+def _labels(target: Target, runtime: Runtime) -> Mapping[str, str]:
+    """What the lock says of CUDA, under what the project says."""
+    return runtime.labels if target.gpu is None else {**target.gpu.labels, **runtime.labels}
 
 
 def description(target: Target, layer: PlannedLayer) -> str:

@@ -192,9 +192,16 @@ def recall_dist_info(cache: Cache, wheel: Wheel) -> str | None:
     return None if fact is None else str(fact["name"])
 
 
-def remember_dist_info(cache: Cache, wheel: Wheel, name: str) -> None:
-    """Note the name of a wheel's `.dist-info` folder."""
-    cache.remember(_DIST_INFO, f"{CHECKS} {wheel.digest}", {"name": name})
+def recall_requires_python(cache: Cache, wheel: Wheel) -> str:
+    """Which Pythons a wheel says it is for; empty: it does not say, or was not opened yet."""
+    fact = cache.recall(_DIST_INFO, f"{CHECKS} {wheel.digest}")
+    return "" if fact is None else str(fact.get("requires-python", ""))
+
+
+def remember_dist_info(cache: Cache, wheel: Wheel, name: str, requires_python: str) -> None:
+    """Note the name of a wheel's `.dist-info` folder, and which Pythons the wheel says it is for."""
+    fact = {"name": name, "requires-python": requires_python}
+    cache.remember(_DIST_INFO, f"{CHECKS} {wheel.digest}", fact)
 
 
 def _whole(keys: Mapping[str, str]) -> str:

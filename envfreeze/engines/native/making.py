@@ -223,7 +223,7 @@ class LayerMaker:
         package = stack.enter_context(opened)
         if not checked:
             self._cache.note_checked(wheel.digest)
-        known.remember_dist_info(self._cache, wheel, package.dist_info)
+        known.remember_dist_info(self._cache, wheel, package.dist_info, package.requires_python)
         return package.entries
 
     def _dist_info(self, wheel: Wheel) -> str:

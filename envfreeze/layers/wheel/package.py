@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from email.policy import compat32
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -42,12 +44,14 @@ class WheelPackage:
         wheel: the locked wheel.
         dist_info: the name of its `.dist-info` folder.
         entries: what it puts into the image, in no particular order, without parent folders.
+        requires_python: which Pythons its metadata say it is for, `>=3.9,<3.13`; empty: they do not say.
 
     """
 
     wheel: Wheel
     dist_info: str
     entries: list[Entry]
+    requires_python: str
 
 
 @contextmanager
@@ -69,7 +73,8 @@ def open_wheel(path: Path, wheel: Wheel, scheme: Scheme, *, checked: bool = Fals
         members = read_archive(path, wheel.digest, checked=checked)
         dist_info = _dist_info(members, wheel)
         entries = list(_Installation(wheel, scheme, dist_info).entries(members))
-    yield WheelPackage(wheel, dist_info, entries)
+        requires = _requires_python(members, dist_info)
+    yield WheelPackage(wheel, dist_info, entries, requires)
 
 
 def dist_info_name(path: Path, wheel: Wheel) -> str:
@@ -104,6 +109,13 @@ def _dist_info(members: list[Member], wheel: Wheel) -> str:
     if canonicalize_name(name) != canonicalize_name(wheel.name) or not _same_version(version, wheel.version):
         raise UntrustedError(f"its metadata is that of {name} {version}, not of {wheel.name} {wheel.version}")
     return folders[0]
+
+
+def _requires_python(members: list[Member], dist_info: str) -> str:
+    """Read it from the core metadata: https://packaging.python.org/en/latest/specifications/core-metadata/."""
+    (member,) = (member for member in members if member.name == f"{dist_info}/METADATA")
+    headers = BytesHeaderParser(policy=compat32).parsebytes(member.read())
+    return str(headers.get("Requires-Python", "")).strip()
 
 
 def _same_version(folder: str, locked: str) -> bool:

@@ -109,12 +109,14 @@ def check_once(provided: Sequence[Provided], wheels: Sequence[Wheel]) -> None:
 
     """
     names = {wheel.name for wheel in wheels}
-    twice = [str(one) for one in provided if one.name in names]
+    twice = [one for one in provided if one.name in names]
     if twice:
         raise ResolutionError(
             "Python distributions would be in the image twice, from conda and from pip",
-            details=tuple(twice),
-            hint="take them out of the environment file or out of pip's requirements",
+            details=tuple(map(str, twice)),
+            hint="let one of the two bring them: take them out of the environment file or out of pip's "
+            "requirements; where a lock or an environment was taken, mend it there first, as in "
+            f"`conda install --force-reinstall {twice[0].package}`",
         )
 
 

@@ -214,3 +214,16 @@ def test_what_is_no_lock_file_is_refused_by_name(content):
 def test_a_marker_that_does_not_exist_is_an_error_of_ours():
     with pytest.raises(UsageError, match="cannot be evaluated"):
         select(uv_lock.parse(UV.replace("os_name", "os_nmae").encode(), "uv.lock"), TARGET, Choice())
+
+
+def test_version_5_of_pixi_lock_says_the_same_as_version_6():
+    head, _, packages = PIXI.replace("version: 6", "version: 5").partition("\npackages:\n")
+    fields = {
+        "conda: https": "kind: conda\n  name: b\n  version: '1.0'\n  build: '0'\n  subdir: linux-64\n  "
+        "url: https",
+        "pypi: https": "kind: pypi\n  url: https",
+    }
+    for short, long in fields.items():
+        packages = packages.replace(short, long)
+    older = f"{head}\npackages:\n{packages}".encode()
+    assert pixi_lock.parse(older, "pixi.lock") == pixi_lock.parse(PIXI.encode(), "pixi.lock")
