@@ -6,8 +6,6 @@ whether asking again may help and shows no credentials.
 
 from __future__ import annotations
 
-import base64
-import netrc
 import os
 import socket
 import sys
@@ -15,21 +13,22 @@ import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.store.address import Address
-from envfreeze.store.retry import retry_after
+from envfreeze.store.attempt import CONNECT_SECONDS, AttemptError, explained, refused, said_by
+from envfreeze.store.authority import Authority, Own, basic
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import httpx
 
-    from envfreeze.digest import Digest
+
+__all__ = ["AttemptError", "Authority", "Client", "Content", "basic"]
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS_AS_IT_IS: Final = frozenset({307, 308})
@@ -38,45 +37,7 @@ _ASKING: Final = frozenset({"GET", "HEAD"})
 _FILE: Final = frozenset({200, 206, 416})
 _SUCCESS: Final = frozenset(range(200, 300))
 _LONGEST_CHAIN: Final = 10
-_AGAIN: Final = frozenset({408, 425, 429})
-_CONNECT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 30.0
-_MOST_SAID: Final = 4096
-
-
-class AttemptError(Exception):
-    """One attempt at one address failed.
-
-    Attributes:
-        reason: for people, without credentials.
-        again: whether the same address may give it later.
-        after: seconds that the server asked to wait.
-        status: the HTTP status, where there was one; 404 also for a local file that is not there.
-        got: what the address has instead of what is wanted: its digest or its size in words.
-        hint: what to do about it, where whoever failed knows it better than who asked.
-        said: the beginning of what the server answered to `send`, for whoever knows its language.
-
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        again: bool = False,
-        after: float | None = None,
-        status: int | None = None,
-        got: Digest | str | None = None,
-        hint: str = "",
-        said: bytes = b"",
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.again = again
-        self.after = after
-        self.status = status
-        self.got = got
-        self.hint = hint
-        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +79,6 @@ class _Request:
         return _REDIRECTS if self.method in _ASKING else _REDIRECTS_AS_IT_IS
 
 
-class Authority(Protocol):
-    """Who knows what to show at the door of a server, where that is not the URL's or netrc's credentials."""
-
-    def header(self, address: Address) -> str | None:
-        """Give the `Authorization` header for an address; None: nothing is shown."""
-
-    def challenged(self, address: Address, challenges: Sequence[str]) -> bool:
-        """Answer a 401: whether asking once more will show something else.
-
-        Args:
-            address: what was asked for.
-            challenges: the `WWW-Authenticate` headers.
-
-        Raises:
-            AttemptError: whoever gives out tokens did not.
-
-        """
-
-    def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:
-        """Say why 401 or 403 may have come, and what to do about it."""
-
-
 class Client:
     """A pool of connections that several threads may use.
 
@@ -169,7 +108,7 @@ class Client:
         try:
             self._http = httpx.Client(
                 verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-                timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
+                timeout=httpx.Timeout(_SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
                 limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
                 headers={
                     "User-Agent": f"envfreeze/{__version__}",
@@ -259,7 +198,7 @@ class Client:
             response = self._follow(url, request)
             yield response
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            raise _explained(error, request.silence) from error
+            raise explained(error, request.silence) from error
         finally:
             if response is not None:
                 with suppress(httpx.HTTPError, OSError):
@@ -273,7 +212,7 @@ class Client:
             raise AttemptError(str(error)) from error
         if not here.is_web:
             raise AttemptError(f"{here.scheme or 'a path'} is no scheme that files can be fetched by")
-        authority = self._authority or _Own(first)
+        authority = self._authority or Own(first)
         answered = False
         for _ in range(_LONGEST_CHAIN):
             header = authority.header(here) if first.trusts(here) else None
@@ -287,14 +226,14 @@ class Client:
                 continue
             if response.status_code in request.good:
                 return response
-            said = b"" if request.good is _FILE else _said(response)
+            said = b"" if request.good is _FILE else said_by(response)
             response.close()
             challenges = response.headers.get_list("www-authenticate")
             if response.status_code == 401 and first.trusts(here) and not answered:  # noqa: PLR2004 - no access
                 answered = True
                 if authority.challenged(here, challenges):
                     continue
-            raise _refused(response, here, authority, shown=header is not None, said=said)
+            raise refused(response, here, authority, shown=header is not None, said=said)
         raise AttemptError(f"more than {_LONGEST_CHAIN} redirects")
 
     def _ask(self, address: Address, request: _Request, authorization: str | None) -> httpx.Response:
@@ -313,7 +252,7 @@ class Client:
             headers=sent,
             data=request.form,
             content=None if request.content is None else request.content.open(),
-            timeout=httpx.Timeout(request.silence, connect=_CONNECT_SECONDS, pool=None),
+            timeout=httpx.Timeout(request.silence, connect=CONNECT_SECONDS, pool=None),
             extensions={"trace": self._watch},
         )
         return self._http.send(built, stream=True, follow_redirects=False)
@@ -369,97 +308,3 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
             hint="look at SSL_CERT_FILE and SSL_CERT_DIR",
         ) from error
     return context
-
-
-def basic(user: str, password: str) -> str:
-    """Give the `Authorization` header of a user and password (RFC 7617)."""
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
-
-
-class _Own:
-    """The credentials of the URL, else netrc's for its host."""
-
-    def __init__(self, first: Address) -> None:
-        self._credentials, self._trouble = _credentials(first)
-
-    def header(self, address: Address) -> str | None:  # noqa: ARG002 - the interface
-        return None if self._credentials is None else basic(*self._credentials)
-
-    def challenged(self, address: Address, challenges: Sequence[str]) -> bool:  # noqa: ARG002 - the interface
-        return False
-
-    def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:  # noqa: ARG002
-        reason = (
-            f"{address.host} refused the credentials of the URL or of netrc"
-            if shown
-            else f"no credentials for {address.host} in the URL or in netrc"
-        )
-        return reason + (f" ({self._trouble})" if self._trouble else ""), ""
-
-
-def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:
-    """Those of the URL, else netrc's for its host; and why netrc could not be read, if so."""
-    if address.credentials is not None:
-        return address.credentials, ""
-    path = Path(os.environ.get("NETRC") or Path("~/.netrc").expanduser())
-    try:
-        found = netrc.netrc(path).authenticators(address.host)
-    except FileNotFoundError:
-        return None, ""
-    except (OSError, UnicodeError, netrc.NetrcParseError) as error:
-        # The parser's own message may repeat a password.
-        line = getattr(error, "lineno", None)
-        return None, f"{path} cannot be read" + (f", line {line}" if line else "")
-    return ((found[0], found[2] or ""), "") if found is not None else (None, "")
-
-
-def _said(response: httpx.Response) -> bytes:
-    """The beginning of an answer's body."""
-    said = b""
-    for chunk in response.iter_raw(_MOST_SAID):
-        said += chunk
-        if len(said) >= _MOST_SAID:
-            break
-    return said[:_MOST_SAID]
-
-
-def _refused(
-    response: httpx.Response, address: Address, authority: Authority, *, shown: bool, said: bytes
-) -> AttemptError:
-    status = response.status_code
-    reason, hint = f"{status} {response.reason_phrase}".rstrip(), ""
-    if status in {401, 403}:
-        why, hint = authority.refusal(address, status, shown=shown)
-        reason += f": {why}"
-    after = retry_after(response.headers.get("retry-after"))
-    if after:
-        reason += f", asks to wait {after:.0f} s"
-    return AttemptError(
-        reason,
-        again=status in _AGAIN or status >= 500,  # noqa: PLR2004 - server errors
-        after=after,
-        status=status,
-        hint=hint,
-        said=said,
-    )
-
-
-def _explained(error: Exception, silence: float) -> AttemptError:
-    import ssl  # noqa: PLC0415 - heavy
-
-    import httpx  # noqa: PLC0415 - heavy
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return AttemptError(f"its certificate is not trusted: {cause.verify_message}")
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.ConnectTimeout):
-        return AttemptError(f"no connection within {_CONNECT_SECONDS:.0f} s", again=True)
-    if isinstance(error, httpx.TimeoutException):
-        return AttemptError(f"nothing came for {silence:.0f} s", again=True)
-    reason = str(error).partition("] ")[2] or str(error) or type(error).__name__
-    final = isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError)
-    if isinstance(error, httpx.ProxyError):
-        reason, final = f"the proxy refused: {reason}", reason.startswith("407")
-    return AttemptError(reason, again=not final)

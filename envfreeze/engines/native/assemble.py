@@ -11,16 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envfreeze.engines.native import activation, known, misfits, owners
+from envfreeze.engines.native import known, misfits
 from envfreeze.engines.native.accounts import accounts_of, check_user
 from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
-from envfreeze.engines.native.base import OWNER, Base
+from envfreeze.engines.native.base import Base
 from envfreeze.engines.native.config import config_on, description, image_config
-from envfreeze.engines.native.making import SYSTEM, LayerMaker, write
+from envfreeze.engines.native.judging import Judging
+from envfreeze.engines.native.making import LayerMaker, write
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import file_entries, included
 from envfreeze.layers.plan import check_plan
-from envfreeze.locking.model import CONDA_PREFIX
 from envfreeze.oci import gzip, media
 from envfreeze.oci.entry import Kind, directory
 from envfreeze.oci.image import FileLayer, ImageValue
@@ -189,7 +189,7 @@ class _TargetAssembly:
             else Base(target.image, cache=cache, offline=offline, progress=progress, trusting=reuse)
         )
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
-        self._made: dict[str, list[owners.Path]] = {}
+        self._judging = Judging(target, self._keys, self._base, ready, cache=cache, reuse=reuse)
         self.taken: dict[str, ReadyLayer] = {}
         self._verdict: tuple[str, ...] | None = None
         self.built = 0
@@ -211,6 +211,7 @@ class _TargetAssembly:
         if self._ready is not None:
             judged = judged if judged is not None else self._ready.verdict(self._keys.values())
             self.taken = self._offered(self._ready, seals, judged is not None)
+            self._judging.taken = {self._keys[name] for name in self.taken}
             seals |= {name: layer.seal for name, layer in self.taken.items()}
         missing = [layer for layer in target.layers if layer.name not in seals]
         self.built = len(missing)
@@ -253,12 +254,12 @@ class _TargetAssembly:
                         dist_info=names,
                     )
                     seals |= maker.make(missing, task, workers=workers)
-                    self._made = maker.paths
+                    self._judging.made = maker.paths
             finally:
                 task.finish()
         if judged is None and self.taken and target.manifest is not None and not self._knows_all():
             return seals  # who sealed has held them against each other
-        self._verdict = self._judge() if judged is None else judged
+        self._verdict = self._judging.judge() if judged is None else judged
         self.notes = (*self._verdict, *misfits.notes(cache, target))
         return seals
 
@@ -266,7 +267,9 @@ class _TargetAssembly:
         self, ready: ReadyLayers, seals: Mapping[str, LayerSeal], judged: bool
     ) -> dict[str, ReadyLayer]:
         """The missing layers that are ready-made somewhere, by name."""
-        roomy = not self._lock.runtime.include or self._recalled_room(self._project_files()) is not None
+        roomy = (
+            not self._lock.runtime.include or self._judging.recalled_room(self._project_files()) is not None
+        )
         wanted = {
             self._keys[layer.name]: layer
             for layer in self._target.layers
@@ -285,41 +288,6 @@ class _TargetAssembly:
         if self._base is None or all(layer.kind != "system" for layer in missing):
             return None
         return self._base.inventory
-
-    def _judge(self) -> tuple[str, ...]:
-        """Hold all layers against each other."""
-        settled = {SYSTEM, *(deb.name for deb in self._target.base.packages)}
-        clashes = [clash for key in self._keys.values() for clash in self._clashes(key)]
-        replaced: set[str] = set()
-        paths = self._paths()
-        if self._base is not None:
-            self._base.check_folders(paths[1:])
-            replaced = {OWNER, SYSTEM, *self._base.packages()}
-        notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
-        if not self.taken:  # what others say is no fact of this cache
-            known.remember_verdict(self._cache, self._keys, notes)
-        return notes
-
-    def _clashes(self, key: str) -> Sequence[str]:
-        ready = {self._keys[name] for name in self.taken}
-        if self._ready is not None and key in ready:
-            return self._ready.clashes(key)
-        return known.recall_clashes(self._cache, key)
-
-    def _paths(self) -> list[list[owners.Path]]:
-        taken = [self._keys[name] for name in self.taken]
-        ready = {} if self._ready is None else self._ready.paths(taken)
-        found = [
-            self._made.get(key) or ready.get(key) or known.recall_paths(self._cache, key)
-            for key in self._keys.values()
-        ]
-        if None in found:
-            raise MachineError(
-                f"facts vanished from the cache {self._cache.root} while it was in use",
-                hint="build again; do not prune the cache by hand during a build",
-            )
-        beneath = [] if self._base is None else [self._base.paths()]
-        return [*beneath, *(paths for paths in found if paths is not None)]
 
     def image(self, seals: Mapping[str, LayerSeal]) -> TargetImage:
         """Put the layers together, the project's files on top."""
@@ -340,10 +308,6 @@ class _TargetAssembly:
             return self._base.accounts()
         return accounts_of(self._layer("system", seals).open())
 
-    def _prefixes(self) -> set[str]:
-        """The folders that are the environment's alone."""
-        return {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
-
     def _project_entries(self) -> list[Entry]:
         runtime = self._lock.runtime
         return file_entries(self._root, included(self._root, runtime.include), runtime.workdir)
@@ -351,20 +315,10 @@ class _TargetAssembly:
     def _project_files(self) -> list[str]:
         return [entry.path for entry in self._project_entries() if entry.kind is not Kind.DIRECTORY]
 
-    def _recalled_room(self, files: Sequence[str]) -> Mapping[str, tuple[int, int, int]] | None:
-        found = known.recall_room(self._cache, self._keys, files) if self._reuse else None
-        if found is None and self._ready is not None:
-            return self._ready.room(self._keys.values(), files)
-        return found
-
     def _project_layer(self) -> tuple[LayerSeal, Room]:
         entries = self._project_entries()
         files = [entry.path for entry in entries if entry.kind is not Kind.DIRECTORY]
-        special = self._recalled_room(files)
-        if special is None:
-            special = owners.room_for(files, self._paths(), self._prefixes())
-            if not self.taken:
-                known.remember_room(self._cache, self._keys, files, special)
+        special = self._judging.room(files)
         placed = {entry.path: entry for entry in entries}
         for path, (mode, uid, gid) in special.items():
             placed[path] = directory(path, mode=mode, uid=uid, gid=gid)
