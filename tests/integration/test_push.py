@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -44,6 +44,23 @@ class Wire:
     cuts: list[int] = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
+    def serve(self, server: socket.socket, registry: tuple[str, int]) -> None:
+        """Take connections until the server is shut."""
+        with suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                with self.guard:
+                    cut = self.cuts.pop(0) if self.cuts else None
+                threading.Thread(target=self.connect, args=(near, registry, cut), daemon=True).start()
+
+    def connect(self, near: socket.socket, registry: tuple[str, int], cut: int | None) -> None:
+        """Carry one connection to its end."""
+        with near, socket.create_connection(registry) as far:
+            back = threading.Thread(target=self.carry, args=(far, near, None), daemon=True)
+            back.start()
+            self.carry(near, far, cut)
+            back.join()
+
     def carry(self, source: socket.socket, target: socket.socket, cut: int | None) -> None:
         gone = 0
         with suppress(OSError):
@@ -62,30 +79,14 @@ class Wire:
 @pytest.fixture
 def wire(registry):
     """What lies between a machine and the registry."""
-
-    @contextmanager
-    def opened():
-        host, _, port = registry.host.rpartition(":")
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            made = Wire(f"127.0.0.1:{server.getsockname()[1]}")
-
-            def serve():
-                with suppress(OSError):
-                    while True:
-                        near, _ = server.accept()
-                        far = socket.create_connection((host, int(port)))
-                        cut = made.cuts.pop(0) if made.cuts else None
-                        for ends in ((near, far, cut), (far, near, None)):
-                            threading.Thread(target=made.carry, args=ends, daemon=True).start()
-
-            thread = threading.Thread(target=serve, daemon=True)
-            thread.start()
-            yield made
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
-
-    with opened() as made:
+    host, _, port = registry.host.rpartition(":")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        made = Wire(f"127.0.0.1:{server.getsockname()[1]}")
+        thread = threading.Thread(target=made.serve, args=(server, (host, int(port))), daemon=True)
+        thread.start()
         yield made
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
 
 
 @pytest.fixture
@@ -103,10 +104,22 @@ def test_skopeo_reads_an_index_and_each_of_its_images(images, registry, skopeo, 
     where = f"{registry.host}/push/several"
     pushed = push(index, f"{where}:v1")
     assert len(pushed.sent) == 5
-    run(skopeo, "copy", "--quiet", "--all", PLAIN, f"docker://{where}:v1", f"oci:{tmp_path}/out")
-    copied = layout.read(tmp_path / "out")
-    assert copied.digest == pushed.digest == index.digest
-    assert not validate(copied)
+    raw = run(skopeo, "inspect", "--raw", "--tls-verify=false", f"docker://{where}:v1")
+    assert raw.encode() == index.raw
+    assert pushed.digest == index.digest
+    for image in images:
+        run(
+            skopeo,
+            "copy",
+            "--quiet",
+            "--preserve-digests",
+            PLAIN,
+            f"docker://{where}@{image.digest}",
+            f"oci:{tmp_path}/{image.digest.hex}",
+        )
+        one = layout.read(tmp_path / image.digest.hex)
+        assert one.digest == image.digest
+        assert not validate(one)
 
 
 def test_a_second_push_sends_nothing_and_a_neighbour_s_blobs_are_mounted(images, registry):
