@@ -123,7 +123,7 @@ class Side:
             return
         parts = catalog.write(
             self._cache,
-            [(made.target, made.keys, made.verdict) for made in assembly.images],
+            [catalog.Made(made.target, made.keys, made.verdict, made.room) for made in assembly.images],
             (lambda _: None) if self.ready is None else self.ready.beside,
             {} if self.ready is None else self.ready.dist_info(),
         )

@@ -235,13 +235,13 @@ def test_catalogues_are_handed_on(pushed, ref):
 
 
 def test_a_malformed_catalogue_is_refused():
-    for raw in (b"[]", b'{"schema":1}', b'{"schema":1,"layers":[],"verdicts":{},"dist_info":{}}'):
+    for raw in (b"[]", b'{"schema":1}', b'{"schema":1,"layers":[],"verdicts":{},"dist_info":{},"rooms":{}}'):
         with pytest.raises(Exception, match="catalogue"):
             catalog.read(raw, "the catalogue")
     assert catalog.read(b'{"schema":2}', "the catalogue") == catalog.Catalog()
     digest = Digest.of(b"")
     evil = json.dumps(
-        {"schema": 1, "layers": {}, "verdicts": {}, "dist_info": {str(digest): "../x.dist-info"}}
+        {"schema": 1, "layers": {}, "verdicts": {}, "dist_info": {str(digest): "../x.dist-info"}, "rooms": {}}
     )
     with pytest.raises(Exception, match="no catalogue"):
         catalog.read(evil.encode(), "the catalogue")

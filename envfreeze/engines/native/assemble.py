@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.digest import Digest
+    from envfreeze.engines.native.catalog import Room
     from envfreeze.engines.native.ready import ReadyLayer, ReadyLayers
     from envfreeze.locking.image.inventory import Inventory
     from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target
+    from envfreeze.oci.entry import Entry
     from envfreeze.oci.image import Image, Layer
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
@@ -52,6 +54,7 @@ class TargetImage:
         image: the image, project files included.
         keys: name of each planned layer to its key (`known.key_of`).
         verdict: what was found when the layers were held against each other; None: a seal was believed.
+        room: the project's files in it and what `owners.room_for` said of them; None: there are none.
 
     """
 
@@ -59,6 +62,7 @@ class TargetImage:
     image: Image
     keys: Mapping[str, str]
     verdict: tuple[str, ...] | None
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,16 +266,13 @@ class _TargetAssembly:
         self, ready: ReadyLayers, seals: Mapping[str, LayerSeal], judged: bool
     ) -> dict[str, ReadyLayer]:
         """The missing layers that are ready-made somewhere, by name."""
+        roomy = not self._lock.runtime.include or self._recalled_room(self._project_files()) is not None
         wanted = {
             self._keys[layer.name]: layer
             for layer in self._target.layers
             if layer.name not in seals
             # Where its paths are needed, one that they are not known of is made.
-            and (
-                (judged and not self._lock.runtime.include)
-                or (layer.seal is not None and not self._lock.runtime.include)
-                or ready.knows(self._keys[layer.name])
-            )
+            and ((roomy and (judged or layer.seal is not None)) or ready.knows(self._keys[layer.name]))
         }
         return {wanted[key].name: found for key, found in ready.offer(wanted).items()} if wanted else {}
 
@@ -330,9 +331,9 @@ class _TargetAssembly:
         target = replace(target, layers=planned, manifest=environment.digest)
         if not runtime.include:
             return TargetImage(target, environment, self._keys, self._verdict)
-        names = included(self._root, runtime.include)
-        project = self._file_layer(self._project_layer(names)), f"project: {len(names)} files"
-        return TargetImage(target, self._image([*layers, project]), self._keys, self._verdict)
+        seal, room = self._project_layer()
+        project = self._file_layer(seal), f"project: {len(room[0])} files"
+        return TargetImage(target, self._image([*layers, project]), self._keys, self._verdict, room)
 
     def _accounts(self, seals: Mapping[str, LayerSeal]) -> bytes:
         if self._base is not None:
@@ -343,10 +344,23 @@ class _TargetAssembly:
         """The folders that are the environment's alone."""
         return {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
 
-    def _project_layer(self, names: Sequence[str]) -> LayerSeal:
-        entries = file_entries(self._root, names, self._lock.runtime.workdir)
+    def _project_entries(self) -> list[Entry]:
+        runtime = self._lock.runtime
+        return file_entries(self._root, included(self._root, runtime.include), runtime.workdir)
+
+    def _project_files(self) -> list[str]:
+        return [entry.path for entry in self._project_entries() if entry.kind is not Kind.DIRECTORY]
+
+    def _recalled_room(self, files: Sequence[str]) -> Mapping[str, tuple[int, int, int]] | None:
+        found = known.recall_room(self._cache, self._keys, files) if self._reuse else None
+        if found is None and self._ready is not None:
+            return self._ready.room(self._keys.values(), files)
+        return found
+
+    def _project_layer(self) -> tuple[LayerSeal, Room]:
+        entries = self._project_entries()
         files = [entry.path for entry in entries if entry.kind is not Kind.DIRECTORY]
-        special = known.recall_room(self._cache, self._keys, files) if self._reuse else None
+        special = self._recalled_room(files)
         if special is None:
             special = owners.room_for(files, self._paths(), self._prefixes())
             if not self.taken:
@@ -355,7 +369,7 @@ class _TargetAssembly:
         for path, (mode, uid, gid) in special.items():
             placed[path] = directory(path, mode=mode, uid=uid, gid=gid)
         try:
-            return write(self._cache, placed.values())
+            return write(self._cache, placed.values()), (files, special)
         except ValueError as error:
             raise UsageError(f"include: {error}") from error
 

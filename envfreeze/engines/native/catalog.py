@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from envfreeze.oci.descriptor import Descriptor, parse_digest
 from envfreeze.oci.registry.referrers import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
 
     from envfreeze.engines.native.owners import Path
     from envfreeze.locking.model import Target
@@ -39,6 +40,28 @@ SCHEMA = 1
 _DIST_INFO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.dist-info")
 _MOST_INFLATED = 1 << 29
 _PATH_PARTS = 4
+
+
+Room = tuple[Sequence[str], Mapping[str, tuple[int, int, int]]]
+"""The project's files in an image, and what `owners.room_for` said of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A target of which an image was made.
+
+    Attributes:
+        target: the target.
+        keys: name of each layer to its key.
+        verdict: what was found when the layers were held against each other; None: they were not.
+        room: the project's files; None: there are none.
+
+    """
+
+    target: Target
+    keys: Mapping[str, str]
+    verdict: Sequence[str] | None
+    room: Room | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +88,14 @@ class Catalog:
         layers: by `name_of` their keys.
         verdicts: what was found when the layers of some keys were held against each other.
         dist_info: digest of a wheel to the name of its `.dist-info` folder.
+        rooms: by `name_of_room`, the folders above a project's files that are not 0755 and root's.
 
     """
 
     layers: Mapping[str, Entry] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dist_info: Mapping[Digest, str] = field(default_factory=dict)
+    rooms: Mapping[str, Mapping[str, tuple[int, int, int]]] = field(default_factory=dict)
 
 
 def name_of(key: str) -> str:
@@ -83,18 +108,22 @@ def name_of_all(keys: Iterable[str]) -> str:
     return name_of("\n".join(keys))
 
 
+def name_of_room(keys: Iterable[str], files: Iterable[str]) -> str:
+    """How a catalogue calls a project's files above the layers of some keys."""
+    return name_of("\n".join((*keys, "", *files)))
+
+
 def write(
     cache: Cache,
-    targets: Iterable[tuple[Target, Mapping[str, str], Sequence[str] | None]],
+    images: Iterable[Made],
     beside: Callable[[str], tuple[LayerSeal, list[Path], tuple[str, ...]] | None],
     dist_info: Mapping[Digest, str],
 ) -> tuple[Part, ...]:
-    """Write the catalogue of some targets: the document first, then the paths of the layers.
+    """Write the catalogue of some images: the document first, then the paths of the layers.
 
     Args:
         cache: has the facts.
-        targets: each with the keys of its layers by name, and what was found when they were held against
-            each other; None: they were not.
+        images: what was made.
         beside: what is known of a key that the cache knows nothing of.
         dist_info: what is known of wheels that the cache knows nothing of.
 
@@ -102,9 +131,10 @@ def write(
     parts: dict[Digest, Part] = {}
     layers: dict[str, Any] = {}
     verdicts: dict[str, Any] = {}
+    rooms: dict[str, Any] = {}
     names = {str(digest): name for digest, name in dist_info.items()}
-    for target, keys, verdict in targets:
-        for key in keys.values():
+    for made in images:
+        for key in made.keys.values():
             found = _known(cache, key) or beside(key)
             if found is None:
                 continue
@@ -118,14 +148,29 @@ def write(
                 "paths": Descriptor(PATHS, Digest.of(part.content), len(part.content)).as_json(),
                 "clashes": list(clashes),
             }
-        if verdict is not None:
-            verdicts[name_of_all(keys.values())] = list(verdict)
-        for planned in target.layers:
-            for wheel in wheels_of(target, planned):
-                if (name := known.recall_dist_info(cache, wheel)) is not None:
-                    names[str(wheel.digest)] = name
-    document = {"schema": SCHEMA, "layers": layers, "verdicts": verdicts, "dist_info": names}
+        if made.verdict is not None:
+            verdicts[name_of_all(made.keys.values())] = list(made.verdict)
+        if made.room is not None:
+            files, folders = made.room
+            rooms[name_of_room(made.keys.values(), files)] = folders
+        names |= _dist_info(cache, made.target)
+    document = {
+        "schema": SCHEMA,
+        "layers": layers,
+        "verdicts": verdicts,
+        "dist_info": names,
+        "rooms": rooms,
+    }
     return Part(TYPE, canonical.dump(document)), *(parts[digest] for digest in sorted(parts))
+
+
+def _dist_info(cache: Cache, target: Target) -> dict[str, str]:
+    return {
+        str(wheel.digest): name
+        for planned in target.layers
+        for wheel in wheels_of(target, planned)
+        if (name := known.recall_dist_info(cache, wheel)) is not None
+    }
 
 
 def _known(cache: Cache, key: str) -> tuple[LayerSeal, list[Path], tuple[str, ...]] | None:
@@ -150,6 +195,7 @@ def read(document: bytes, what: str) -> Catalog:
             {str(name): _entry(value, what) for name, value in parsed["layers"].items()},
             {str(name): tuple(map(str, notes)) for name, notes in parsed["verdicts"].items()},
             {parse_digest(digest, what): _folder(name) for digest, name in parsed["dist_info"].items()},
+            {str(name): _room(value) for name, value in parsed["rooms"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UntrustedError(f"{what} is no catalogue of layers") from error
@@ -161,6 +207,15 @@ def _entry(value: Mapping[str, Any], what: str) -> Entry:
         raise ValueError(size)
     seal = LayerSeal(parse_digest(value["digest"], what), parse_digest(value["diff_id"], what), size)
     return Entry(seal, Descriptor.parse(value["paths"], what), tuple(map(str, value["clashes"])))
+
+
+def _room(value: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for path, (mode, uid, gid) in value.items():
+        if not all(isinstance(number, int) and 0 <= number < 1 << 31 for number in (mode, uid, gid)):
+            raise ValueError(path)
+        found[str(path)] = mode, uid, gid
+    return found
 
 
 def _folder(name: object) -> str:

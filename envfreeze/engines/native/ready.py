@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from envfreeze.engines.native import catalog
 from envfreeze.errors import NetworkError
 from envfreeze.oci import media
+from envfreeze.oci.entry import parents
 from envfreeze.oci.registry.blobs import present
 from envfreeze.oci.registry.image import RegistryLayer
 from envfreeze.oci.registry.referrers import listed, parts_of
@@ -124,6 +125,16 @@ class ReadyLayers:
         name = catalog.name_of_all(keys)
         found = (source.catalog.verdicts.get(name) for source in self._sources())
         return next((verdict for verdict in found if verdict is not None), None)
+
+    def room(self, keys: Iterable[str], files: Sequence[str]) -> Mapping[str, tuple[int, int, int]] | None:
+        """What a catalogue says of a project's files above the layers of these keys."""
+        name = catalog.name_of_room(keys, files)
+        above = {folder for file in files for folder in parents(file)}
+        for source in self._sources():
+            found = source.catalog.rooms.get(name)
+            if found is not None and found.keys() <= above:
+                return found
+        return None
 
     def knows(self, key: str) -> bool:
         """Whether the paths of a layer can be had."""
