@@ -42,6 +42,8 @@ def explained(
 
     """
     error.hint = way_out.hint("\n".join([error.message, *error.details]), project) or error.hint
+    if newest is not None:
+        error.hint += f", or a later exclude-newer than {newest}"
     names = sorted(
         {
             name

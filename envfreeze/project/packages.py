@@ -33,8 +33,12 @@ USUAL = ("requirements.txt", "requirements.in")
 """Requirements files that are found without configuration, in this order."""
 
 _CONDA = ("environment.yml", "environment.yaml")
-_LATER = ("Pipfile", "setup.py")
-"""What also names packages, and is not read by this version."""
+_ELSEWHERE = {
+    "Pipfile": "`pipenv lock` makes the Pipfile.lock of it that envfreeze takes",
+    "setup.py": "its requirements are known only where it is run: name the folder, `.`, in requirements.txt "
+    "and it is built, or write [project] dependencies in pyproject.toml",
+}
+"""Files that say what is wanted in a way that is not read, and what to do instead."""
 
 _OTHER_FORMATS = (".toml", ".yml", ".yaml", ".lock", ".py", ".cfg")
 
@@ -208,18 +212,19 @@ def _wanted(
 
 
 def _nothing_found(root: Path) -> UsageError:
-    later = [name for name in _LATER if (root / name).exists()]
-    details = [
-        f"{name} is there, but this version of envfreeze reads requirements files and {PYPROJECT} only"
-        for name in later
-    ]
+    details = [f"{name} is there: {way}" for name, way in _ELSEWHERE.items() if (root / name).exists()]
+    tool = (read_toml(root, PYPROJECT) or {}).get("tool")
+    if isinstance(tool, dict) and "poetry" in tool:
+        details.append(
+            f"{PYPROJECT} has [tool.poetry]: `poetry lock` makes the lock of it that envfreeze takes"
+        )
     # Found here only where there is a configuration: without one it would have been read.
     details += [
         f"{name} is there: name it with [conda] environment" for name in _CONDA if (root / name).exists()
     ]
     return UsageError(
         f"nothing in {root} says which Python packages are wanted: looked for [project] in {PYPROJECT}, "
-        + ", ".join((*USUAL, *_CONDA)),
+        + ", ".join((*USUAL, *_CONDA, *taken.USUAL)),
         hint="create requirements.txt, or name another file: run `envfreeze init` and set [pip] requirements",
         details=tuple(details),
     )

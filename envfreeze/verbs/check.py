@@ -83,8 +83,7 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         asked = ", ".join(str(platform) for platform in project.image.platforms)
         yield f"the project asks for {asked}, the lock is for {', '.join(map(str, platforms))}"
         return
-    packages = {wheel.name for target in locked.targets for wheel in target.wheels}
-    now, then = runtime(project, packages), locked.runtime
+    now, then = runtime(project, locked.targets), locked.runtime
     for name in ("env", "labels", "include", "user", "workdir", "entrypoint", "cmd"):
         if getattr(now, name) != getattr(then, name):
             yield f"[image] {name} is not what the lock has"

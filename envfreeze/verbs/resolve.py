@@ -16,7 +16,7 @@ from envfreeze.verbs import targets as sides
 from envfreeze.verbs.wish import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from envfreeze.locking.model import Target
     from envfreeze.project.model import Project
@@ -62,7 +62,7 @@ def resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wi
         writer=WRITER,
         inputs=inputs,
         exclude_newer=pip.cutoff(project),
-        runtime=runtime(project, {wheel.name for target in targets for wheel in target.wheels}),
+        runtime=runtime(project, targets),
         targets=tuple(replace(target, layers=plan(target)) for target in targets),
     )
     return _with_conda_sources(made, project)
@@ -105,9 +105,13 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
             raise UsageError(f"{name} cannot be upgraded: nothing that is locked has that name")
 
 
-def runtime(project: Project, packages: Collection[str]) -> Runtime:
-    """Give what an image that has these Python packages says of how it is run."""
+def runtime(project: Project, targets: Iterable[Target]) -> Runtime:
+    """Give what an image of these targets says of how it is run."""
     image = project.image
+    packages: dict[str, str] = {}
+    for target in targets:
+        packages |= {package.name: package.version for package in target.conda}
+        packages |= {wheel.name: wheel.version for wheel in target.wheels}
     env = {**entropy.variables(project.entropy.seed, packages), **image.env}
     return Runtime(
         env={name: env[name] for name in sorted(env)},

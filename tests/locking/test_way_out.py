@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -113,6 +114,13 @@ def test_a_long_explanation_keeps_its_conclusion(index, make_wheel, make_project
     assert any("more lines of this kind" in line for line in caught.value.details)
     assert "your requirements are unsatisfiable" in " ".join(caught.value.details)
     assert "need-" in caught.value.hint
+
+
+def test_a_cutoff_may_be_what_hides_the_answer(index, make_wheel, told):
+    index.add(make_wheel("a", "1.0"), uploaded="2025-01-01T00:00:00Z")
+    index.add(make_wheel("a", "2.0"), uploaded="2025-09-01T00:00:00Z")
+    said = told("a>=2", exclude_newer=datetime(2025, 6, 1, tzinfo=UTC))
+    assert said.endswith(", or a later exclude-newer than 2025-06-01T00:00:00Z")
 
 
 def test_bases_of_a_range():

@@ -208,12 +208,21 @@ def test_a_folder_that_says_nothing(folder):
     assert error.details == ()
 
 
-@pytest.mark.parametrize("name", ["Pipfile", "setup.py"])
-def test_what_a_later_version_may_read_is_named(folder, name):
-    folder.write(name)
-    (detail,) = folder.refused().details
-    assert detail.startswith(f"{name} is there")
-    assert "requirements files and pyproject.toml only" in detail
+@pytest.mark.parametrize(
+    ("name", "content", "way"),
+    [
+        ("Pipfile", "", "`pipenv lock`"),
+        ("setup.py", "", "name the folder, `.`, in requirements.txt"),
+        ("pyproject.toml", '[tool.poetry]\nname = "x"\n', "`poetry lock`"),
+    ],
+)
+def test_what_is_there_and_not_read_is_named_with_the_way_out(folder, name, content, way):
+    folder.write(name, content)
+    error = folder.refused()
+    (detail,) = error.details
+    assert detail.startswith(name)
+    assert way in detail
+    assert "poetry.lock" in error.message
 
 
 def test_a_missing_folder(tmp_path):

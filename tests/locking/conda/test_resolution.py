@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -117,6 +119,20 @@ def test_a_cutoff_leaves_out_what_came_later(project, wish):
     with pytest.raises(ResolutionError, match="cannot be resolved") as caught:
         resolve(project("numpy", conda="exclude-newer = 2019-01-01"), AMD64, GLIBC, wish())
     assert caught.value.hint == "choose a later exclude-newer, or older versions"
+
+
+def test_the_same_inputs_and_cutoff_give_the_same_whatever_is_released_since(
+    project, channel, conda_channel, wish
+):
+    time.sleep(1.1)  # moments of an index are whole seconds
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = project("zlib", conda=f"exclude-newer = {moment}")
+    first = resolve(made, AMD64, GLIBC, wish())
+    time.sleep(1.1)
+    channel.add(conda_channel.package("zlib", "1.3.2", "h1_0"))
+    channel.index()
+    assert resolve(made, AMD64, GLIBC, wish()) == first
+    assert versions(resolve(project("zlib"), AMD64, GLIBC, wish()))["zlib"] == "1.3.2"
 
 
 def test_the_first_channel_that_has_a_package_is_the_only_one(
