@@ -5,6 +5,8 @@ It imports next to nothing itself, so that an interrupt while the rest is import
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # All memory goes back at the end: the interpreter's search of it for cycles takes 40 ms after a lock.
+    atexit.register(gc.freeze)
     try:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:  # closed by whoever started this: `2>&-`

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, get_args
 
-from envfreeze.gpu.model import Word
 from envfreeze.locking.model import FleetVerdict, GpuFacts
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from envfreeze.locking.strict import Table
 
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-_WORDS = frozenset(get_args(Word))
 
 
 def table(facts: GpuFacts) -> Mapping[str, toml.Value]:
@@ -73,9 +71,11 @@ def _row(verdict: FleetVerdict) -> Mapping[str, toml.Value]:
 
 
 def _verdict(row: Table) -> FleetVerdict:
-    word = row.string("verdict")
-    if word not in _WORDS:
-        raise row.wrong("verdict", f"{word!r} is not one of {', '.join(sorted(_WORDS))}")
+    from envfreeze.gpu.model import Word  # noqa: PLC0415 - only where there are verdicts
+
+    word, words = row.string("verdict"), sorted(get_args(Word))
+    if word not in words:
+        raise row.wrong("verdict", f"{word!r} is not one of {', '.join(words)}")
     verdict = FleetVerdict(row.optional_string("driver"), row.optional_string("gpu"), word)
     row.finish()
     return verdict

@@ -13,7 +13,6 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -137,6 +136,8 @@ def extras_of(one: Provided) -> str:
     content = None if one.metadata is None else one.metadata()
     if content is None:
         return ""
+    from packaging.metadata import parse_email  # noqa: PLC0415 - heavy, and only where conda has a package
+
     raw, _ = parse_email(content)
     lines = [f"Provides-Extra: {extra}" for extra in raw.get("provides_extra", ())]
     for text in raw.get("requires_dist", ()):

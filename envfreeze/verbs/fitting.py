@@ -106,6 +106,16 @@ def facts(project: Project, target: Target) -> GpuFacts | None:
     return _facts(judged, known)
 
 
+def prepare() -> None:
+    """Import and read what `fitted` takes: called while uv runs, it costs nothing."""
+    from envfreeze.gpu import judgement, update, variables  # noqa: F401, PLC0415 - not needed where nothing moves
+    from envfreeze.locking import gpu  # noqa: F401, PLC0415 - with it
+
+    known = update.current()
+    _ = (known.digest, known.toolkits, known.cudarts, known.architectures, known.products, known.demands)
+    _ = (known.minor_compat, known.forward_compat, known.torch_kernels, known.framework_locks)
+
+
 def newest_cuda(project: Project) -> str | None:
     """The newest CUDA that the fleet's oldest driver supports: what conda's `__cuda` is."""
     if project.gpu is None or project.gpu.driver is None:

@@ -107,6 +107,7 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
         beside.remember(project, target, wish.cache)
         # Needed later; here it is imported while uv runs.
         import envfreeze.engines.native.review  # noqa: F401, PLC0415 - heavy
+    fitting.prepare()
     return _Sides(side, os, target)
 
 
