@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # All memory goes back at the end: the interpreter's search of it for cycles takes 40 ms after a lock.
+    # All memory goes back at the end, so nobody needs the interpreter's last search for cycles in it.
     atexit.register(gc.freeze)
     try:
         for name in ("stdout", "stderr"):

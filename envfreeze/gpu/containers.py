@@ -13,6 +13,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,7 +129,7 @@ def find(*, root: Path = Path("/"), driver: str = "") -> Containers:
     problems: list[str] = []
     names = [name for name in ENGINES if shutil.which(name) is not None]
     with ThreadPoolExecutor(len(ENGINES)) as pool:
-        engines = tuple(map(Engine, names, pool.map(_version, names)))
+        engines = tuple(map(Engine, names, pool.map(version_of, names, repeat("--version"))))
     specs = tuple(_specs(root, problems))
     toolkit = _toolkit(root, problems)
     problems.extend(
@@ -144,7 +145,7 @@ def _toolkit(root: Path, problems: list[str]) -> Toolkit | None:
     program = next((name for name in _TOOLKIT if shutil.which(name) is not None), None)
     if program is None:
         return None
-    version = _version(program)
+    version = version_of(program, "--version")
     configured = "auto"
     path = root / CONFIG
     if (text := _text(path, problems)) is not None:
@@ -222,11 +223,11 @@ def _docker_has_runtime(root: Path, problems: list[str]) -> bool:
     return isinstance(runtimes, dict) and "nvidia" in runtimes
 
 
-def _version(program: str) -> str:
-    """What a program says of its version; empty where it says nothing of use."""
+def version_of(*command: str) -> str:
+    """What a program says of its version; empty where it is not there or says nothing of use."""
     with suppress(OSError, subprocess.SubprocessError):
         said = subprocess.run(
-            [program, "--version"],
+            command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -235,7 +236,7 @@ def _version(program: str) -> str:
             check=False,
         )
         if match := _NUMBERS.search(said.stdout or said.stderr):
-            return match[0]
+            return match[0] if said.returncode == 0 else ""
     return ""
 
 

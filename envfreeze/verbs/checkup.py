@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from envfreeze.errors import EnvfreezeError
+from envfreeze.gpu.containers import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 SCANT: Final = 10_000_000_000
 """Free bytes below which a CUDA image does not fit: its wheels have 3 GB, and an image is written beside."""
 
-_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)+")
-_PATIENCE = 5.0
 _APT = Path("/etc/apt")
 
 
@@ -84,7 +81,7 @@ def _system() -> str:
 
 
 def _git() -> Check:
-    if (version := _version("git", "--version")) is None:
+    if not (version := version_of("git", "--version")):
         return Check("git", good=False, text="not found", hint="without it records are files beside the lock")
     return Check("git", good=True, text=version)
 
@@ -96,7 +93,7 @@ def _uv() -> Check:
         path = binary()
     except EnvfreezeError as error:
         return Check("uv", good=False, text=error.message, hint=error.hint)
-    return Check("uv", good=True, text=_version(path, "--version") or path)
+    return Check("uv", good=True, text=version_of(path, "--version") or path)
 
 
 def _engines(containers: Containers) -> Check:
@@ -110,10 +107,10 @@ def _engines(containers: Containers) -> Check:
 
 
 def _buildx(containers: Containers) -> Check:
-    version = None
+    version = ""
     if any(engine.name == "docker" for engine in containers.engines):
-        version = _version("docker", "buildx", "version")
-    if version is None:
+        version = version_of("docker", "buildx", "version")
+    if not version:
         return Check(
             "buildx",
             good=False,
@@ -159,23 +156,3 @@ def _mirror(apt: Path) -> Check:
         text="this machine names none",
         hint="OS packages come from the snapshot archive, which is slow: [image] mirror names a nearer one",
     )
-
-
-def _version(*command: str) -> str | None:
-    """What a program says of its version; None where it is not there."""
-    if shutil.which(command[0]) is None:
-        return None
-    try:
-        said = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = _NUMBERS.search(said.stdout)
-    return match[0] if match and said.returncode == 0 else None

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.registry import places as whereabouts
+from envfreeze.oci.registry.body import whole
 from envfreeze.oci.registry.document import hold, read
 from envfreeze.oci.registry.door import Door
 from envfreeze.oci.registry.wire import Wire
@@ -252,15 +253,7 @@ class Registries:
         with self._client.open(url, headers) as response:
             if response.status_code != _OK:
                 raise AttemptError(f"{response.status_code} to a request for the whole document")
-            body = b""
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > limit:
-                    raise AttemptError(f"it sends more than {limit} bytes")
-            length = response.headers.get("content-length", "")
-            if length.isdigit() and int(length) != len(body):
-                raise AttemptError(f"it ended after {len(body)} of {length} bytes", again=True)
-            return body, {key.lower(): value for key, value in response.headers.items()}
+            return whole(response, limit), {key.lower(): value for key, value in response.headers.items()}
 
 
 def _verdict(what: str, failures: Sequence[tuple[Place, AttemptError]]) -> NetworkError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from envfreeze.oci import canonical
+from envfreeze.oci.registry.body import whole
 from envfreeze.oci.registry.refusals import spoken
 from envfreeze.store.address import Address
 from envfreeze.store.client import AttemptError
@@ -17,8 +18,6 @@ from envfreeze.store.transfer import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import httpx
 
     from envfreeze.oci.registry.places import Place
     from envfreeze.progress import Progress
@@ -31,18 +30,6 @@ _LONG_SECONDS = 300.0
 _SHORT_SECONDS = 30.0
 
 T = TypeVar("T")
-
-
-def _read(response: httpx.Response, limit: int) -> bytes:
-    body = b""
-    for chunk in response.iter_raw():
-        body += chunk
-        if len(body) > limit:
-            raise AttemptError(f"it sends more than {limit} bytes")
-    length = response.headers.get("content-length", "")
-    if length.isdigit() and int(length) != len(body):
-        raise AttemptError(f"it ended after {len(body)} of {length} bytes", again=True)
-    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +128,7 @@ class Wire:
             with self._client.send(
                 method, url, headers, content=content, home=self.place.url, silence=silence
             ) as response:
-                body = _read(response, limit) if limit else b""
+                body = whole(response, limit) if limit else b""
                 known = {key.lower(): value for key, value in response.headers.items()}
                 return Answer(response.status_code, known, body, str(response.url))
         except AttemptError as failure:
