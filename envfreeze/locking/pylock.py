@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from packaging.pylock import Pylock
-
 from envfreeze.locking import local, pylock_files, pylock_sources, toml
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.model import Wheel
@@ -45,6 +43,8 @@ def render(target: Target, *, exclude_newer: str | None, folder: Path | None) ->
         ],
         "tool": {"envfreeze": _about(target, exclude_newer)},
     }
+    from packaging.pylock import Pylock  # noqa: PLC0415 - only where it is written
+
     # The reference implementation judges it; the bytes are made here: no library's version moves them.
     Pylock.from_dict(document)
     return (HEADER + "\n" + toml.dumps(document)).encode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 from envfreeze.oci.platform import Platform
 from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda

@@ -11,7 +11,6 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
-from envfreeze.project import folders
 from envfreeze.verbs import targets as sides
 from envfreeze.verbs.wish import BASE
 
@@ -38,6 +37,10 @@ def digests(project: Project, last: Lock | None = None) -> dict[str, Digest]:
 def _folders(project: Project, targets: Iterable[Target]) -> dict[str, Digest]:
     sources = (wheel.source for target in targets for wheel in target.wheels)
     paths = {source.url for source in sources if source is not None and source.kind == "directory"}
+    if not paths:
+        return {}
+    from envfreeze.project import folders  # noqa: PLC0415 - heavy
+
     return {
         f"<folder {path}>": Digest.of(folders.listing(project.root / path))
         for path in sorted(paths)

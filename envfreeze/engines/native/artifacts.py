@@ -84,7 +84,8 @@ def obtain(
     ]
     files = fetch(cache, downloads, progress=progress, offline=offline)
     if built := [wheel for wheel in wheels if wheel.source is not None]:
-        from envfreeze.locking.sources import Workshop, rebuilt  # noqa: PLC0415 - not needed without sources
+        from envfreeze.locking.sources.builder import rebuilt  # noqa: PLC0415 - not needed without sources
+        from envfreeze.locking.sources.workshop import Workshop  # noqa: PLC0415 - with it
 
         workshop = Workshop(cache, progress, offline, authenticate)
         files |= {wheel.digest: rebuilt(wheel, root, workshop) for wheel in built}
