@@ -6,11 +6,11 @@ project says beyond versions is held against the answer here: hashes, and which 
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -259,7 +259,7 @@ class _Desk:
         _write_pins(output, self.pins)
         said = self._compile(assigned, output, offline=self.offline, only=only)
         self.warned.update(dict.fromkeys(said))
-        return tomllib.loads(output.read_text(encoding="utf-8"))
+        return tomli.loads(output.read_text(encoding="utf-8"))
 
     def annotated(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> str:
         """Ask for the same again, with who needs each package and where it came from.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import tomli
 from packaging.version import InvalidVersion, Version
 
 from envfreeze.digest import Digest
@@ -154,8 +154,8 @@ def check_for_conflict(content: bytes, name: str) -> None:
 
 def _load(content: bytes) -> dict[str, object]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomli.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomli.TOMLDecodeError, RecursionError) as error:
         raise EditedError(
             f"{NAME} was edited by hand or is damaged: it is not TOML: {error}", hint=RELOCK
         ) from error
