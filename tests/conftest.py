@@ -98,6 +98,12 @@ def registry_server() -> ModuleType:
     return _module("registry_server")
 
 
+@pytest.fixture(scope="session")
+def wires() -> ModuleType:
+    """Give the module `tests/wire.py`, which counts and cuts what goes to a registry."""
+    return _module("wire")
+
+
 def _module(name: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -33,6 +33,7 @@ from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
@@ -140,12 +141,25 @@ def dockerd(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory, need) -> Iterator[Registry]:
-    """A registry of the tests' own."""
+def registry_at(need) -> Callable[[Path], AbstractContextManager[Registry]]:
+    """Run a registry that keeps its data in a folder, for as long as a block lasts."""
     need("docker-registry", shutil.which("docker-registry") is not None, "no docker-registry on this machine")
-    folder = tmp_path_factory.mktemp("registry")
+    return docker_registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, registry_at) -> Iterator[Registry]:
+    """A registry of the tests' own."""
+    with registry_at(tmp_path_factory.mktemp("registry")) as served:
+        yield served
+
+
+@contextmanager
+def docker_registry(folder: Path) -> Iterator[Registry]:
+    """Run Debian's docker-registry."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         host = f"127.0.0.1:{free.getsockname()[1]}"
+    folder.mkdir(exist_ok=True)
     configuration = folder / "config.yml"
     configuration.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{host}'}}\n"

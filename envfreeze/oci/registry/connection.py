@@ -75,6 +75,7 @@ class Registries:
         self._retry = retry or Retry()
         self._progress = progress
         self._servers: dict[str, str] = {}
+        self._there: dict[tuple[str, str], set[Digest]] = {}
         self._door = Door(self._servers, environ)
         self._client: Client | None = None
 
@@ -188,7 +189,8 @@ class Registries:
         if writing:
             self._door.for_writing(place.server, place.repository)
         client = Client(connections=connections, authority=self._door)
-        return Wire(place, client, retry=self._retry, progress=self._progress)
+        there = self._there.setdefault((place.server, place.repository), set())
+        return Wire(place, client, retry=self._retry, progress=self._progress, there=there)
 
     def _places(self, name: str) -> tuple[Place, ...]:
         found = whereabouts.places(name, self._mirrors)

@@ -19,6 +19,7 @@ from envfreeze.store.transfer import Halt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from envfreeze.digest import Digest
     from envfreeze.oci.registry.places import Place
     from envfreeze.progress import Progress
     from envfreeze.store.client import Client, Content
@@ -79,11 +80,21 @@ class Wire:
         client: the connections, which know the login.
         retry: how often and when to ask again.
         progress: told of every pause.
+        there: blobs that the repository was seen to have, for all who write to it in this process.
 
     """
 
-    def __init__(self, place: Place, client: Client, *, retry: Retry, progress: Progress) -> None:
+    def __init__(
+        self,
+        place: Place,
+        client: Client,
+        *,
+        retry: Retry,
+        progress: Progress,
+        there: set[Digest] | None = None,
+    ) -> None:
         self.place = place
+        self.there = set() if there is None else there
         self.retry = retry
         self.progress = progress
         self.halt = Halt()
