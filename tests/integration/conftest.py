@@ -170,6 +170,18 @@ def registry_at(need) -> Callable[..., AbstractContextManager[Registry]]:
 
 
 @pytest.fixture(scope="session")
+def serving() -> Callable[[str, list[str], Path, Callable[[], bool]], AbstractContextManager[None]]:
+    """Run a server for as long as a block lasts: `server`."""
+    return server
+
+
+@pytest.fixture(scope="session")
+def registry_of() -> type[Registry]:
+    """Describe a registry that a test has started."""
+    return Registry
+
+
+@pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory, registry_at) -> Iterator[Registry]:
     """A registry of the tests' own."""
     with registry_at(tmp_path_factory.mktemp("registry")) as served:

@@ -207,7 +207,7 @@ def attach(
             {one.digest: one for one in blobs}.values()
         )
         answer = put_document(wire, what, raw, media.MANIFEST, str(own.digest), again=True)
-        if answer is None or answer.headers.get("oci-subject") != str(subject.digest):
+        if answer is None or not _is_listed(wire, answer, subject.digest, own.digest):
             with _alone(cache, reference):
                 _list(wire, what, subject.digest, own.as_json() | {"artifactType": artifact_type})
     finally:
@@ -225,6 +225,20 @@ def _digest(reference: Reference) -> Digest:
         msg = f"{reference} has no digest, and only an image has things attached to it, a tag has not"
         raise ValueError(msg)
     return reference.digest
+
+
+def _is_listed(wire: Wire, answer: Answer, subject: Digest, own: Digest) -> bool:
+    """Whether the registry lists by itself what was put there.
+
+    The specification has it say so ("Pushing Manifests with Subject"); some have the API and do not say so.
+    """
+    if answer.headers.get("oci-subject") == str(subject):
+        return True
+    try:
+        entries = _pages(wire, f"referrers/{subject}")
+    except AttemptError:
+        return False
+    return any(isinstance(one, dict) and one.get("digest") == str(own) for one in entries)
 
 
 def _manifest(

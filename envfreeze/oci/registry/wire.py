@@ -30,6 +30,11 @@ _LONG_SECONDS = 300.0
 
 _SHORT_SECONDS = 30.0
 
+_REGISTRYS_OWN = frozenset(
+    {"docker-content-digest", "docker-distribution-api-version", "docker-upload-uuid", "oci-subject"}
+)
+"""Headers that nothing but a registry sends."""
+
 T = TypeVar("T")
 
 
@@ -68,8 +73,12 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether a web page came, as from something that is no registry."""
-        return self.headers.get("content-type", "").lower().startswith("text/html")
+        """Whether a web page came, as from something that is no registry.
+
+        Registries call what has no body a page, too (zuul-registry does).
+        """
+        page = self.headers.get("content-type", "").lower().startswith("text/html")
+        return page and self.headers.get("content-length") != "0" and not self.headers.keys() & _REGISTRYS_OWN
 
 
 class Wire:

@@ -25,16 +25,9 @@ ENOUGH = 100
 RETRY = Retry(attempts=4, first=0.005, longest=0.02, patience=2)
 
 
-@pytest.fixture(scope="module")
-def private(registry_at, tmp_path_factory):
-    """A registry that wants a login."""
-    with registry_at(tmp_path_factory.mktemp("private"), private=True) as served:
-        yield served
-
-
 @pytest.fixture
-def proxy(private, troubles):
-    with troubles.before(private.host, private.login) as made:
+def proxy(peer, troubles):
+    with troubles.before(peer.host, peer.login) as made:
         yield made
 
 
@@ -48,9 +41,9 @@ def _little_patience(monkeypatch):
 
 
 @pytest.fixture
-def environ(private, proxy, tmp_path):
+def environ(peer, proxy, tmp_path):
     """The login is for the registry and for the proxy, which is the registry to whoever asks."""
-    return private.config(tmp_path / "login", private.host, proxy.host)
+    return peer.config(tmp_path / "login", peer.host, proxy.host)
 
 
 class Said:
@@ -82,10 +75,10 @@ def image_of(registry_server, seed):
     return registry_server.image_of([large, {"small": b"%d" % seed}])
 
 
-def directly(private, environ, tag, cache):
+def directly(peer, environ, tag, cache):
     """What the registry has under a tag, every byte of it checked."""
     with Registries(environ=environ) as registries:
-        image = resolve(f"{private.host}/{NAME}:{tag}", AMD64, registries=registries, cache=cache).image
+        image = resolve(f"{peer.host}/{NAME}:{tag}", AMD64, registries=registries, cache=cache).image
         assert not validate(image)
         return image.digest
 
@@ -99,13 +92,15 @@ def clear(error, proxy):
     return said
 
 
-def secrets(private):
-    user, password = private.login
+def secrets(peer):
+    if peer.login is None:
+        return {"_state="}
+    user, password = peer.login
     return {password, base64.b64encode(f"{user}:{password}".encode()).decode(), "_state="}
 
 
 def test_every_push_ends_with_the_image_or_with_a_clear_error(
-    private, proxy, environ, registry_server, troubles, tmp_path
+    peer, proxy, environ, registry_server, troubles, tmp_path
 ):
     proxy.stalls = True
     ended = Counter()
@@ -128,7 +123,7 @@ def test_every_push_ends_with_the_image_or_with_a_clear_error(
         proxy.begin(seed, 0, 0)
         with Cache.open(tmp_path / "cache") as cache:
             try:
-                now = directly(private, environ, "v1", cache)
+                now = directly(peer, environ, "v1", cache)
             except NetworkError:
                 now = None
         # With an error the tag may have moved where only the answer to that was lost; half it is never.
@@ -136,18 +131,18 @@ def test_every_push_ends_with_the_image_or_with_a_clear_error(
         before = now
     assert sum(proxy.happened.values()) >= ENOUGH
     assert proxy.happened.keys() == troubles.TROUBLES.keys()
-    assert min(ended["right"], ended["error"]) > 10, ended
+    assert min(ended["right"], ended["error"]) > 5, ended
     assert proxy.elsewhere.asked
     assert not proxy.elsewhere.shown
-    assert not [text for text in said.text for secret in secrets(private) if secret in text]
+    assert not [text for text in said.text for secret in secrets(peer) if secret in text]
 
 
 def test_every_pull_ends_with_the_image_or_with_a_clear_error(
-    private, proxy, environ, registry_server, troubles, tmp_path
+    peer, proxy, environ, registry_server, troubles, tmp_path
 ):
     image = image_of(registry_server, 7)
     with Registries(environ=environ) as registries:
-        push(image, f"{private.host}/{NAME}:pulled", registries=registries)
+        push(image, f"{peer.host}/{NAME}:pulled", registries=registries)
     ended = Counter()
     said = Said()
     for seed in range(1000):
@@ -177,7 +172,7 @@ def test_every_pull_ends_with_the_image_or_with_a_clear_error(
             assert {path.name for path in kept} <= {layer.digest.hex for layer in image.layers}
     assert sum(proxy.happened.values()) >= ENOUGH
     assert proxy.happened.keys() == troubles.TROUBLES.keys() - troubles.OF_BODIES - {"stall"}
-    assert min(ended["right"], ended["error"]) > 10, ended
+    assert min(ended["right"], ended["error"]) > 5, ended
     assert proxy.elsewhere.asked
     assert not proxy.elsewhere.shown
-    assert not [text for text in said.text for secret in secrets(private) if secret in text]
+    assert not [text for text in said.text for secret in secrets(peer) if secret in text]
