@@ -6,7 +6,6 @@ Locking never looks at the host; this does, and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from envfreeze.errors import UsageError
@@ -19,10 +18,12 @@ from envfreeze.gpu.remedies import NO_DRIVER, NO_GPUS
 from envfreeze.locking.lockfile import NAME as LOCK
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
+from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.checkup import Check, checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from envfreeze.gpu.containers import Containers
     from envfreeze.gpu.model import Machine, Stack, Verdict, Word
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
 
 _T = TypeVar("_T")
-
-BUILT: Final = Path(".envfreeze/image")
-"""Where `build` puts an image in the project's folder."""
 
 _ASKING: Final = {
     NO_DRIVER: Remedy("name the driver of the machine that is meant", "envfreeze doctor --driver 580.65.06"),
@@ -215,8 +213,8 @@ def _subject(
         return _of_lock(lock if lock.is_dir() else lock.parent, platform, tables)
     if (root / LOCK).exists():
         return _of_lock(root, platform, tables)
-    if (root / BUILT).exists():
-        return _of_image(root / BUILT, platform, tables, progress)
+    if (root / OUTPUT).exists():
+        return _of_image(root / OUTPUT, platform, tables, progress)
     return None
 
 
