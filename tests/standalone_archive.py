@@ -161,7 +161,11 @@ def real(prefix: Path, version: str) -> bytes:
             members[name] = link(str(path.readlink()))
             continue
         content = path.read_bytes()
-        if b"\0" not in content:
+        if b"\0" in content:
+            # What a program says of where its libraries are: beside it, as python-build-standalone's do.
+            wanted = f"{prefix}/lib\0".encode()
+            content = content.replace(wanted, b"$ORIGIN/../lib".ljust(len(wanted), b"\0"))
+        else:
             content = content.replace(str(prefix).encode(), b"/install")
         members[name] = Item(content, 0o755 if path.stat().st_mode & 0o100 else 0o644)
     for name in ("python", "python3"):

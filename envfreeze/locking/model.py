@@ -273,6 +273,11 @@ class StandalonePython:
     prefix: str = STANDALONE_PREFIX
 
     @property
+    def release(self) -> str:
+        """Version and build, as the file's name has them: `3.12.13+20260807`."""
+        return f"{self.version}+{self.build}"
+
+    @property
     def interpreter(self) -> str:
         """Absolute path of its Python in the image."""
         minor = ".".join(self.version.split(".")[:2])
