@@ -110,6 +110,12 @@ def troubles() -> ModuleType:
     return _module("troubles")
 
 
+@pytest.fixture(scope="session")
+def standalone_archive() -> ModuleType:
+    """Give the module `tests/standalone_archive.py`, which makes archives of python-build-standalone."""
+    return _module("standalone_archive")
+
+
 def _module(name: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

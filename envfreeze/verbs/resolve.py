@@ -12,7 +12,7 @@ from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
 from envfreeze.verbs import targets as sides
-from envfreeze.verbs.wish import BASE
+from envfreeze.verbs.wish import BASE, PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,6 +103,7 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known |= {deb.name for target in targets for deb in target.base.packages}
     known |= {package.name for target in targets for package in target.conda}
     known |= {BASE for target in targets if target.image is not None}
+    known |= {PYTHON for target in targets if target.standalone is not None}
     for name in names:
         if not {name, canonicalize_name(name)} & known:
             raise UsageError(f"{name} cannot be upgraded: nothing that is locked has that name")
