@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from envfreeze import __version__
-from envfreeze.cli import base, build, cache, doctor, gpu, init, lock, log, schema, tree, verify, why
+from envfreeze.cli import base, build, cache, doctor, gpu, init, lock, log, records, schema, tree, verify, why
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.options import Command, Group
@@ -45,6 +45,7 @@ app.command("verify", cls=Command)(verify.verify)
 app.command("log", cls=Command)(log.log)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
+app.add_typer(records.app, name="records")
 app.add_typer(base.app, name="base")
 app.add_typer(gpu.app, name="gpu")
 app.add_typer(cache.app, name="cache")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from envfreeze.cli.log import record_document
+from envfreeze.cli.chosen import record_document
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_digest
 from envfreeze.digest import Digest
 

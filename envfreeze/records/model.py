@@ -100,6 +100,11 @@ class Record:
     source: Snapshot
     reused: tuple[Digest, ...] = ()
 
+    @property
+    def commit(self) -> str | None:
+        """The commit that was built, as `Snapshot.commit`."""
+        return self.source.commit
+
     def names(self, digest: Digest) -> bool:
         """Whether the digest is that of this build's index, or of a manifest or a config in it."""
         return digest == self.digest or any(

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from envfreeze.digest import Digest
-    from envfreeze.progress import Progress
 
 
 _Dated = TypeVar("_Dated", Record, Verification)
@@ -28,14 +27,6 @@ class Line(NamedTuple):
 def split(text: bytes, where: str) -> list[Line]:
     """Split a note or a file into its lines; the lines of a merge may be parted by empty ones."""
     return [Line(line, where) for line in text.split(b"\n") if line.strip()]
-
-
-def builds(written: Iterable[Line], progress: Progress) -> list[Record]:
-    """Read every build, newest first; a damaged line is passed over with a warning."""
-    found, refused = _read(written)
-    for line, error in refused:
-        progress.warn(f"in {line.where}: {error.message}; it was passed over")
-    return _newest_first(record for record in found if isinstance(record, Record))
 
 
 def builds_of(written: Iterable[Line], digest: Digest) -> list[Record]:

@@ -10,8 +10,9 @@ import pytest
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
 from envfreeze.records import lines
-from envfreeze.records.file_store import FILE, FileStore
-from envfreeze.records.git_store import GitStore
+from envfreeze.records.file_shelf import FILE
+from envfreeze.records.folder_origin import FolderOrigin
+from envfreeze.records.git_origin import GitOrigin
 from envfreeze.records.model import Verification
 from envfreeze.records.store import open_store
 
@@ -38,7 +39,7 @@ def project(tmp_path, lock):
 
 def test_a_build_outside_git_is_recorded_beside_the_lock(project, lock, a_record):
     store = open_store(project)
-    assert isinstance(store, FileStore)
+    assert isinstance(store.origin, FolderOrigin)
     source = store.snapshot(lock, ["train.py"])
     assert (source.commit, source.project, source.dirty, source.patch) == (None, ".", False, None)
     assert source.lock["envfreeze.lock"].digest == Digest.of(lock["envfreeze.lock"])
@@ -133,7 +134,7 @@ def test_a_build_before_the_first_commit_is_found_after_it(make, lock, a_record,
     for name, content in lock.items():
         work.write(name, content)
     store = work.store()
-    assert isinstance(store, GitStore)
+    assert isinstance(store.origin, GitOrigin)
     early = a_record(store.snapshot(lock, []), "early", "2026-01-01T00:00:00Z")
     assert early.source.commit is None
     store.add(early)
