@@ -199,6 +199,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                 ),
                 wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
                 gpu=None if target.gpu is None else replace(target.gpu, tables=_NO_TABLES),
+                standalone=None if target.standalone is None else replace(target.standalone, urls=()),
             )
             for target in lock.targets
         )
@@ -208,11 +209,15 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
 
 
 def _explained(before: Lock, made: Lock) -> Lock:
-    """The older lock with what the newer one knows of who needs whom: that moves no image and no seal."""
+    """The older lock with what the newer one knows of who needs whom, and of where Python is.
+
+    That moves no image and no seal.
+    """
     targets = (
         replace(
             old,
             wheels=new.wheels,
+            standalone=new.standalone,
             base=replace(
                 old.base,
                 packages=tuple(

@@ -91,6 +91,8 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
 
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
+    if own or project.conda is None:
+        os_side.check_source(project, conda_provides=own)
     side, os = _both(project, platform, last, wish, own=own)
     found = conda.python_of(side.packages)
     if (found is not None) != own:

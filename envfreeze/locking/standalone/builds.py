@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -68,15 +69,13 @@ class Build:
 
 def shipped(platform: Platform) -> tuple[Build, ...]:
     """The builds for a platform that `pbs-installer` knows, the newest Python first."""
-    # The public functions of the package give one build at a time, and need to be asked for its version.
-    from pbs_installer._versions import get_python_versions  # noqa: PLC0415 - heavy
-
-    listed = get_python_versions(None)
+    # The package's own functions give one build at a time, and need to be asked for its version.
+    listed = json.loads((resources.files("pbs_installer") / "versions.json").read_bytes())
     return _best(
-        _build(url, digest, platform)
-        for version, files in listed.items()
-        if version.implementation == "cpython" and not version.freethreaded
-        for url, digest in files.values()
+        _build(file["url"], file["sha256"], platform)
+        for row in listed
+        if row["python_version"]["implementation"] == "cpython" and not row["python_version"]["freethreaded"]
+        for file in row["files"]
     )
 
 

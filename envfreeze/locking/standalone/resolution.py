@@ -76,8 +76,9 @@ def resolve(
     if last is not None and not move and fits(project, last):
         return replace(last, prefix=prefix, urls=_urls(project, last, last.urls[-1]))
     build = choice.pick(_listed(project, platform, means), project, platform, nearest_to)
-    if last is not None and (build.digest, prefix) == (last.digest, last.prefix):
-        return last
+    own = without_credentials(build.url)
+    if last is not None and build.digest == last.digest:
+        return replace(last, prefix=prefix, urls=_urls(project, build, own))
     means.progress.note(
         f"{platform}: Python {build.version} is the build {build.build} of python-build-standalone: {why}"
     )
@@ -87,7 +88,7 @@ def resolve(
         filename=build.filename,
         digest=build.digest,
         size=0,
-        urls=_urls(project, build, without_credentials(build.url)),
+        urls=_urls(project, build, own),
         prefix=prefix,
     )
     path = obtain(python, means)
