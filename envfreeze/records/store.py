@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.progress import SILENT
-from envfreeze.records import listing, search, share
+from envfreeze.records import listing, search
 from envfreeze.records.file_shelf import FILE, FileShelf
 from envfreeze.records.folder_origin import FolderOrigin
 from envfreeze.records.git import Repository
@@ -85,6 +85,8 @@ class RecordStore:
             The name of the git remote that has it now; None: it stays on this machine.
 
         """
+        from envfreeze.records import share  # noqa: PLC0415 - only where something is shared
+
         if self.repository is None or record.source.commit is None:
             self.progress.warn(
                 f"the record stays on this machine, in {FILE}: the project is in no git repository with a "
