@@ -6,7 +6,6 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
@@ -25,9 +24,11 @@ from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapsh
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import pushing
+from envfreeze.verbs.built import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
-
-OUTPUT = Path(".envfreeze") / "image"
-"""Where the OCI layout goes when nothing else is said, below the project's folder."""
 
 ENGINE = "native"
 

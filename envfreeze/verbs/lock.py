@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
-from envfreeze.locking import changes, cutoffs, files
+from envfreeze.locking import cutoffs, files
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
@@ -130,6 +130,8 @@ def lock(
         )
     written = files.write(made, project.root)
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
+    from envfreeze.locking import changes  # noqa: PLC0415 - not before the packages are asked for
+
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,10 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVFREEZE = Path(sys.executable).with_name("envfreeze")
 UV = Path(sys.executable).with_name("uv")
@@ -41,6 +47,7 @@ def main(chosen: list[str]) -> None:
         "crc": bench_crc,
         "floor": bench_floor,
         "rebuild": bench_rebuild,
+        "registry": bench_registry,
         "peer": bench_peer,
         "lock": bench_lock,
         "sizes": bench_sizes,
@@ -285,6 +292,89 @@ def bench_rebuild() -> None:
         "s",
         "promised: under 3",
     )
+
+
+def bench_registry() -> None:
+    """Push the torch image, and build it on a machine that has nothing but a registry with the layers."""
+    if shutil.which("docker-registry") is None:
+        print("registry: left out, there is no docker-registry on this machine (Debian: docker-registry)")
+        return
+    project, env, _ = stack()
+    data = HOME / "registry"
+    shutil.rmtree(data, ignore_errors=True)
+    try:
+        with served(data) as host:
+            build = (ENVFREEZE, "build", "--quiet", "--no-record", "--push")
+            seconds = timed(*build, f"{host}/team/torch:main", env=env, cwd=project)
+            size = sum(path.stat().st_size for path in (data / "data").rglob("*") if path.is_file())
+            show("pushed to a registry on this machine", size / 1e9, "GB")
+            show("  seconds", seconds, "s")
+            again = HOME / "torch-gpu-again"
+            shutil.rmtree(again, ignore_errors=True)
+            shutil.copytree(project, again, ignore=shutil.ignore_patterns(".envfreeze"))
+            print("the same built and pushed with an empty cache, --cache-from:")
+            from_layers(host, again, env)
+            print("the same with another line in the script:")
+            from_layers(host, again, env, script=again / "train.py")
+            shutil.rmtree(again)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def from_layers(host: str, project: Path, env: dict[str, str], script: Path | None = None) -> None:
+    """Build several times, each time with an empty cache, and print bytes on the wire and seconds."""
+    spec = importlib.util.spec_from_file_location("wire", Path(__file__).parents[1] / "wire.py")
+    wires = importlib.util.module_from_spec(spec)
+    sys.modules["wire"] = wires
+    spec.loader.exec_module(wires)
+    moved, seconds = [], []
+    for turn in range(RUNS):
+        if script is not None:
+            script.write_text(script.read_text() + f"# {turn}\n")
+        empty = HOME / "empty-cache"
+        shutil.rmtree(empty, ignore_errors=True)
+        nothing_else = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+        with wires.before(host) as wire:
+            name = f"{wire.host}/team/torch"
+            command = (ENVFREEZE, "build", "--quiet", "--no-record", "--push", f"{name}:again")
+            seconds.append(
+                timed(
+                    *command,
+                    "--cache-from",
+                    f"{name}:main",
+                    env=env | nothing_else | {"no_proxy": "127.0.0.1", "ENVFREEZE_CACHE": str(empty)},
+                    cwd=project,
+                )
+            )
+        moved.append(wire.moved)
+        shutil.rmtree(empty)
+    show("  bytes in both directions, most", max(moved) / 1e3, "kB", "promised: under 200")
+    show("  the whole command, median", statistics.median(seconds), "s", "promised: under 3")
+
+
+@contextlib.contextmanager
+def served(data: Path) -> Iterator[str]:
+    """Run Debian's docker-registry over a folder; its host and port."""
+    data.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    (data / "config.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {data}/data}}}}\nhttp: {{addr: '{host}'}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(data / "config.yml")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(tuple(host.split(":"))):
+                break
+            time.sleep(0.1)
+        yield host
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def bench_peer() -> None:
