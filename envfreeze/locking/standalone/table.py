@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from envfreeze.locking.model import StandalonePython
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
