@@ -616,12 +616,23 @@ RECORD = Table(
     (
         Key(
             "store",
-            Items(
-                Choice(("notes",), "this version of envfreeze keeps records in git notes only"), at_least=1
-            ),
-            "Where records are kept. `notes`: in git notes, or in a file beside the lock outside git.",
-            'store = ["notes"]',
+            Items(Choice(("notes", "file", "registry")), at_least=1),
+            "Where records are written. `notes`: in git notes, or in a file beside the lock outside git. "
+            "`file`: in envfreeze.records.jsonl beside the lock, which you commit. `registry`: attached to "
+            "the image where it is pushed to. Several at once if you like; all places are read.",
+            'store = ["notes", "registry"]',
             ("notes",),
+        ),
+        Key(
+            "repository",
+            Text(
+                r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/.+",
+                "a registry's host and a repository",
+                "as in registry.example.org/team/train, without a tag",
+            ),
+            "The repository of a registry in which records are looked for that are nowhere else.",
+            'repository = "registry.example.org/team/train"',
+            otherwise="a registry is asked only where an image in it is named",
         ),
     ),
 )

@@ -115,7 +115,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         pip=pip,
         apt=apt,
         entropy=entropy,
-        record=RecordSettings(tuple(settings["record"]["store"])),
+        record=RecordSettings(tuple(settings["record"]["store"]), settings["record"]["repository"]),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,

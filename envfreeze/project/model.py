@@ -273,11 +273,13 @@ class RecordSettings:
     """`[record]`.
 
     Attributes:
-        stores: where records go; `notes` (git notes, or a file outside git).
+        stores: where records go: `notes` (git notes, or a file outside git), `file`, `registry`.
+        repository: registry and repository in which records are looked for; None: in none.
 
     """
 
     stores: tuple[str, ...]
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class FileShelf:
     root: Path
 
     @property
+    def name(self) -> str:
+        """What `[record] store` calls it."""
+        return "file"
+
+    @property
     def path(self) -> Path:
         """The file."""
         return self.root / FILE
@@ -60,7 +65,7 @@ class FileShelf:
     def texts(self, digest: Digest | None = None) -> Sequence[Text]:
         """Name the lines, those alone in which a digest stands."""
         named = b"" if digest is None else digest.hex.encode()
-        return [Text(_id(line), FILE) for line in self._lines() if named in line]
+        return [Text(self.name, _id(line), FILE) for line in self._lines() if named in line]
 
     def read(self, texts: Sequence[Text]) -> Iterator[bytes]:
         """Read lines; one that was taken out meanwhile is empty."""

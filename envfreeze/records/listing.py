@@ -111,11 +111,11 @@ def listed(shelves: Iterable[Shelf], index: Path | None) -> Listing:
 
 def records(shelves: Iterable[Shelf], entries: Sequence[Entry]) -> tuple[Record, ...]:
     """Read whole builds, in the order of their entries; one whose line is gone meanwhile is left out."""
-    wanted: dict[str, Text] = {entry.text.id: entry.text for entry in entries}
     contents: dict[str, bytes] = {}
     for shelf in shelves:
-        here = {text.id for text in shelf.texts()} & wanted.keys() - contents.keys()
-        texts = [wanted[name] for name in sorted(here)]
+        texts = list(
+            {entry.text.id: entry.text for entry in entries if entry.text.shelf == shelf.name}.values()
+        )
         contents |= {text.id: content for text, content in zip(texts, shelf.read(texts), strict=True)}
     found = []
     for entry in entries:

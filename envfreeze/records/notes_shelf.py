@@ -33,6 +33,11 @@ class NotesShelf:
     files: FileShelf
     progress: Progress
 
+    @property
+    def name(self) -> str:
+        """What `[record] store` calls it."""
+        return "notes"
+
     def add(self, value: Record | Verification) -> None:
         """Append a line to the note of the commit that was built or verified."""
         commit = value.commit
@@ -44,7 +49,7 @@ class NotesShelf:
     def texts(self, digest: Digest | None = None) -> Sequence[Text]:  # noqa: ARG002 - a note's name says nothing
         """Name all notes."""
         listed = notes.listed(self.repository, self.progress)
-        return [Text(blob, f"the note of commit {commit}") for commit, blob in listed]
+        return [Text(self.name, blob, f"the note of commit {commit}") for commit, blob in listed]
 
     def read(self, texts: Sequence[Text]) -> Iterator[bytes]:
         """Read notes."""

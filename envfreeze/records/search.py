@@ -44,6 +44,17 @@ def builds_of(written: Iterable[Line], digest: Digest) -> list[Record]:
     return _newest_first(records)
 
 
+def builds_of_layers(written: Iterable[Line], diff_ids: tuple[Digest, ...]) -> list[Record]:
+    """Read the builds that have an image of these very diffIDs, newest first; damage is passed over."""
+    found, _ = _read(_naming(written, diff_ids[-1]))
+    return _newest_first(
+        record
+        for record in found
+        if isinstance(record, Record)
+        and any(tuple(layer.diff_id for layer in image.layers) == diff_ids for image in record.manifests)
+    )
+
+
 def verifications_of(written: Iterable[Line], digest: Digest) -> list[Verification]:
     """Read the verifications of a build's digest, newest first; a damaged line is passed over."""
     found, _ = _read(_naming(written, digest))

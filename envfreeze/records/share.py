@@ -127,6 +127,19 @@ def fetch(repository: Repository, remote: str | None = None) -> Shared:
     return merge(repository, [_tracking(name)], remotes=(name,))
 
 
+def fetch_commit(repository: Repository, commit: str) -> bool:
+    """Fetch one commit, where the remote gives out single ones; whether it is here now."""
+    remote = remote_of(repository)
+    if remote is None:
+        return False
+    shallow = repository.git.run("rev-parse", "--is-shallow-repository").strip() == b"true"
+    try:
+        repository.git.run("fetch", "--quiet", "--no-tags", *["--depth=1"] * shallow, remote, commit)
+    except GitError:
+        return False
+    return repository.resolve(f"{commit}^{{commit}}") is not None
+
+
 def merge(
     repository: Repository, others: Sequence[str] | None = None, *, remotes: tuple[str, ...] | None = None
 ) -> Shared:

@@ -19,11 +19,13 @@ class Text(NamedTuple):
     """Some lines of a shelf.
 
     Attributes:
+        shelf: name of the shelf.
         id: names the bytes, as a git object's id or a digest does.
         where: where they stand, in words.
 
     """
 
+    shelf: str
     id: str
     where: str
 
@@ -33,6 +35,10 @@ class Shelf(Protocol):
 
     All methods raise MachineError or NetworkError where the place cannot be read or written.
     """
+
+    @property
+    def name(self) -> str:
+        """What `[record] store` calls it."""
 
     def add(self, value: Record | Verification) -> None:
         """Add a line for good, whoever else adds one at the same moment."""

@@ -23,7 +23,7 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import pushing
+from envfreeze.verbs import pushing, recording
 from envfreeze.verbs.built import OUTPUT
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def build(
     for note in notes:
         progress.warn(note)
     lock = _for_platform(lock, platform)
-    store = open_store(root, progress=progress) if record else None
+    store = open_store(root, stores=project.record.stores, progress=progress) if record else None
     names = included(root, lock.runtime.include)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
@@ -169,7 +169,8 @@ def build(
             store.add(recorded)
         loaded = docker.load(_loadable(images), tag=tag) if load else None
         pushed = None if registry is None else registry.push(whole, assembly)
-    carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
+    at = None if pushed is None else pushed.reference.name
+    carried = recording.publish(store, recorded, lock_files, at, cache=cache)
     return BuildOutcome(
         digest=whole.digest,
         images=images,

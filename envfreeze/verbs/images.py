@@ -101,6 +101,17 @@ def parse(text: str) -> Place:
     raise _nonsense(text)
 
 
+def repository_of(text: str) -> str | None:
+    """The registry and repository that a user's image is in; None: it is in none.
+
+    Raises:
+        UsageError: it names no image.
+
+    """
+    place = parse(text)
+    return place.name if isinstance(place, Reference) else None
+
+
 def _lying(text: str, kind: str | None) -> Lying | None:
     """The longest path that is there, and the name behind it."""
     cuts = [len(text), *(index for index in range(len(text) - 1, 0, -1) if text[index] == ":")]

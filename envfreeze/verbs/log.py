@@ -8,11 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
-from envfreeze.locking import lockfile
-from envfreeze.locking.named import Name
 from envfreeze.progress import SILENT
 from envfreeze.project import moments
-from envfreeze.records import locks
 from envfreeze.records.model import moment
 from envfreeze.records.selection import Selection
 from envfreeze.records.store import open_store
@@ -168,6 +165,10 @@ def _naming(
     if package is None:
         yield from ((entry, ()) for entry in entries)
         return
+    from envfreeze.locking import lockfile  # noqa: PLC0415 - heavy
+    from envfreeze.locking.named import Name  # noqa: PLC0415 - heavy
+    from envfreeze.records import locks  # noqa: PLC0415 - only where packages are asked for
+
     text, _, version = package.partition("==")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", text) or ("==" in package and not version):
         raise UsageError(f"{package!r} names no package", hint="as in numpy or numpy==2.3.1")

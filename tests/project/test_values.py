@@ -276,9 +276,13 @@ def test_a_seed_has_32_bits(configured, line, words):
 
 
 def test_record_stores(configured):
-    said, hint = message(configured, "[record]\nstore = ['registry']\n")
-    assert said == "envfreeze.toml: record.store[0] must be \"notes\", not 'registry'"
-    assert "this version" in hint
+    said, _ = message(configured, "[record]\nstore = ['notes', 'regsitry']\n")
+    assert said == (
+        "envfreeze.toml: record.store[1] must be \"notes\" or \"file\" or \"registry\", not 'regsitry'"
+    )
+    said, hint = message(configured, "[record]\nrepository = 'train'\n")
+    assert "must be a registry's host and a repository" in said
+    assert "registry.example.org/team/train" in hint
     assert "must not be empty" in message(configured, "[record]\nstore = []\n")[0]
 
 
