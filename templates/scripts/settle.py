@@ -1,6 +1,6 @@
 """Give installed wheels the form in which envfreeze lays them down, whichever installer put them there.
 
-    settle.py installed.json WHEELS
+    settle.py installed.json WHEELS...
 
 What an installer adds of its own is made a function of the lock: INSTALLER, REQUESTED, direct_url.json, the
 text of commands, the order and line ends of RECORD, the right to execute, and every file's time. Nothing
@@ -31,11 +31,12 @@ OWN_SCRIPT = re.compile(r"(pip|easy_install-)\d*(\.\d+)*")
 
 
 def main(arguments):
-    """Settle all wheels that the first argument, a file of JSON, lists."""
+    """Settle all wheels that the first argument, a file of JSON, lists; the others are folders of wheels."""
     with open(arguments[0], encoding="utf-8") as file:
         about = json.load(file)
     for wheel in about["wheels"]:
-        Settling(about, wheel, os.path.join(arguments[1], wheel["file"])).run()
+        paths = [os.path.join(folder, wheel["file"]) for folder in arguments[1:]]
+        Settling(about, wheel, next(path for path in paths if os.path.exists(path))).run()
     set_times(about["prefix"], int(about["time"]))
 
 
@@ -86,9 +87,9 @@ class Settling:
             write(path, text)
             rows[path] = row_of(path)
         for path in [*self.executable, *(os.path.join(self.scripts, name) for name in commands)]:
-            if os.path.isfile(path):
+            if os.path.isfile(path) and os.stat(path).st_mode & 0o777 != EXECUTABLE:
                 os.chmod(path, EXECUTABLE)
-        for name, text in self.wheel["about"].items():
+        for name, text in self.wheel["beside"].items():
             write(os.path.join(self.folder, name), text.encode())
         write(os.path.join(self.folder, "INSTALLER"), b"envfreeze\n")
         rows[os.path.join(self.folder, "INSTALLER")] = row_of(os.path.join(self.folder, "INSTALLER"))
@@ -174,11 +175,11 @@ def row_of(path):
 
 
 def set_times(folder, moment):
-    """Give everything below a folder one time."""
+    """Give everything below a folder one time; what has it is not touched, so that no layer copies it."""
     for parent, folders, files in os.walk(folder, topdown=False):
-        for name in [*files, *folders]:
-            os.utime(os.path.join(parent, name), (moment, moment), follow_symlinks=False)
-    os.utime(folder, (moment, moment))
+        for path in [*(os.path.join(parent, name) for name in [*files, *folders]), parent]:
+            if os.lstat(path).st_mtime != moment:
+                os.utime(path, (moment, moment), follow_symlinks=False)
 
 
 if __name__ == "__main__":

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from envfreeze.engines import native
-from envfreeze.engines.dockerfile import installer, render, words
-from envfreeze.engines.native import known
-from envfreeze.engines.native.artifacts import obtain
-from envfreeze.engines.native.config import image_config
-from envfreeze.errors import UsageError
-from envfreeze.layers.environment import environment_entries
-from envfreeze.layers.files import file_entries, included
-from envfreeze.layers.plan import plan
-from envfreeze.layers.wheel import dist_info_name
-from envfreeze.locking import indexes, pylock
-from envfreeze.oci import canonical, staging
-from envfreeze.oci.entry import FromFile, Kind
-from envfreeze.oci.tar import MTIME
+from envfreeze.digest import Digest
+from envfreeze.engines.dockerfile import context, instructions, project_files, render
+from envfreeze.engines.dockerfile.means import Means
+from envfreeze.engines.dockerfile.staged import SUMS, Staged
+from envfreeze.errors import MachineError, UsageError
+from envfreeze.locking import files
+from envfreeze.locking.lockfile import NAME
+from envfreeze.oci import staging
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.digest import Digest
-    from envfreeze.locking.model import Lock, Target
+    from envfreeze.locking.model import Lock
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
 
-EPOCH = MTIME
+DOCKERFILE = "Dockerfile"
+IGNORE = ".dockerignore"
+
+SCRIPTS = ("settle.py", "settle-debs.sh")
+"""What runs while an image is built; those that the Dockerfile names are written."""
+
+_OURS = frozenset({DOCKERFILE, IGNORE, SUMS, "scripts", "tools", "project", "context"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +41,9 @@ class BuildFolder:
         path: the folder, the build context.
         dockerfile: the Dockerfile in it.
         platforms: what images can be built for, in the lock's order.
-        stages: the Dockerfile's named stages, in their order.
+        stages: the Dockerfile's named stages, in their order; the last one is the image.
         notes: what the user should know, one sentence each.
+        digest: sha256 of its `SHA256SUMS`, which names every other file: it stands for the whole folder.
 
     """
 
@@ -56,200 +52,82 @@ class BuildFolder:
     platforms: tuple[Platform, ...]
     stages: tuple[str, ...]
     notes: tuple[str, ...]
+    digest: Digest
 
 
 def write(
     lock: Lock, project: Project, into: Path, *, cache: Cache, progress: Progress, offline: bool = False
 ) -> BuildFolder:
-    """Write the build folder of a lock, for all its platforms; what was there is replaced.
+    """Write the build folder of a lock, for all its platforms.
 
     Args:
         lock: the lock.
-        project: the project, for its files, indexes and `[docker]`.
-        into: the folder.
+        project: the project, for its files, its indexes and `[docker]`.
+        into: the folder; one that was written before is replaced, an empty one is filled.
         cache: where artifacts and layers are.
         progress: told what happens.
         offline: fetch nothing.
 
     Raises:
-        UsageError: the lock has what a Dockerfile cannot say.
+        UsageError: the lock has what a Dockerfile cannot say, a template or a step of the user's is wrong, or
+            there is something else at `into`.
         NetworkError: an artifact cannot be had.
         UntrustedError: an artifact is not what was locked.
         MachineError: the disk is full, or the folder may not be written.
 
     """
-    for target in lock.targets:
-        if target.image is not None or target.conda:
-            raise UsageError("no Dockerfile can be written for this base yet")
-    with staging.folder(into) as staged:
-        writer = _Writer(lock, project, staged, cache, progress, offline)
-        text = writer.run()
-    stages = tuple(
-        line.split(" AS ")[1] for line in text.splitlines() if line.startswith("FROM ") and " AS " in line
-    )
+    _check_replaceable(into)
+    means = Means(lock, project, cache=cache, progress=progress, offline=offline)
+    with staging.folder(into) as folder:
+        staged = Staged(folder)
+        parts = context.parts(means, staged)
+        copies = project_files.write(lock, project, staged)
+        text = render.render(project, context.values(means, parts, copies, digest_of(lock, project)))
+        found = instructions.read(text)
+        instructions.check(found, text, [target.platform.architecture for target in lock.targets])
+        for name in SCRIPTS:
+            if f"/{name}" in text:
+                staged.text(f"scripts/{name}", render.script(name))
+        staged.text(DOCKERFILE, text)
+        staged.text(IGNORE, _ignore(folder))
+        digest = staged.seal()
     return BuildFolder(
         path=into,
-        dockerfile=into / "Dockerfile",
+        dockerfile=into / DOCKERFILE,
         platforms=tuple(target.platform for target in lock.targets),
-        stages=stages,
-        notes=(),
+        stages=instructions.stages(found),
+        notes=tuple(sorted({note for part in parts for note in part.notes})),
+        digest=digest,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    lock: Lock
-    project: Project
-    into: Path
-    cache: Cache
-    progress: Progress
-    offline: bool
+def digest_of(lock: Lock, project: Project) -> Digest:
+    """The sha256 of a lock's `envfreeze.lock`."""
+    return Digest.of(files.render(lock, project.root)[NAME])
 
-    def run(self) -> str:
-        targets = [self._target(target) for target in self.lock.targets]
-        first = self.lock.targets[0]
-        pip = installer.installer_for(first.python)
-        if any(target.wheels for target in self.lock.targets):
-            wheel = installer.obtain(
-                pip, first, self.project, cache=self.cache, progress=self.progress, offline=self.offline
-            )
-            self._copy(wheel, f"tools/{pip.filename}")
-            self._text("scripts/settle.py", (render.templates() / "scripts" / "settle.py").read_text())
-        config = canonical.parse(image_config(first, self.lock.runtime, []), "the config")["config"]
-        text = render.render(
-            {
-                "epoch": EPOCH,
-                "targets": targets,
-                "chosen": first.platform.architecture if len(targets) == 1 else "${TARGETARCH}",
-                "has_wheels": bool(first.wheels),
-                "prefix": first.prefix,
-                "interpreter": first.interpreter,
-                "python_minor": first.python_minor,
-                "pip": pip.filename,
-                "project_files": self._project_files(),
-                **_settings(config),
-            }
+
+def _ignore(folder: Path) -> str:
+    """Let nothing into the context but what was written: a stray file changes no image."""
+    names = sorted(path.name for path in folder.iterdir())
+    lines = ["*", *(f"!{name}" for name in names if name != DOCKERFILE)]
+    return "# Generated by `envfreeze dockerfile`.\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _check_replaceable(into: Path) -> None:
+    """Refuse to replace what is no build folder, or one that holds files of somebody else's."""
+    if not os.path.lexists(into):
+        return
+    hint = "choose another place with --output, or remove it yourself"
+    if not into.is_dir():
+        raise UsageError(f"{into} exists and is not a folder", hint=hint)
+    try:
+        names = {path.name for path in into.iterdir()}
+    except OSError as error:
+        raise MachineError(f"cannot read {into}: {error.strerror}") from error
+    foreign = sorted(name for name in names - _OURS if not name.startswith("linux-"))
+    if names and (foreign or SUMS not in names):
+        held = foreign[0] if foreign else min(names)
+        raise UsageError(
+            f"{into} holds {held} and is not a folder that envfreeze wrote; replacing it would delete that",
+            hint=hint,
         )
-        self._text("Dockerfile", text)
-        self._text(".dockerignore", "# Generated by `envfreeze dockerfile`: all of this folder is needed.\n")
-        return text
-
-    def _target(self, target: Target) -> Mapping[str, Any]:
-        folder = target.platform.slug
-        files = obtain(
-            target,
-            (),
-            target.wheels,
-            cache=self.cache,
-            root=self.project.root,
-            offline=self.offline,
-            progress=self.progress,
-            authenticate=partial(indexes.authenticate, project=self.project),
-        )
-        for wheel in target.wheels:
-            self._copy(files[wheel.digest], f"{folder}/wheels/{wheel.filename}")
-        lines = [f"{wheel.name}=={wheel.version} \\\n    --hash={wheel.digest}\n" for wheel in target.wheels]
-        self._text(f"{folder}/requirements.lock.txt", "".join(lines))
-        rendered = pylock.render(target, exclude_newer=self.lock.exclude_newer, folder=self.project.root)
-        self._text(f"{folder}/pylock.toml", rendered.decode())
-        self._skeleton(target, files)
-        return {
-            "platform": str(target.platform),
-            "architecture": target.platform.architecture,
-            "os_packages": len(target.base.packages),
-            "base_layers": self._base(target),
-        }
-
-    def _skeleton(self, target: Target, files: Mapping[Digest, Path]) -> None:
-        folder = target.platform.slug
-        names = {
-            wheel.name: known.recall_dist_info(self.cache, wheel)
-            or dist_info_name(files[wheel.digest], wheel)
-            for wheel in target.wheels
-        }
-        about: dict[str, dict[str, str]] = {name: {} for name in names.values()}
-        for entry in environment_entries(target, names):
-            parent, _, name = entry.path.rpartition("/")
-            below = parent.rpartition("/")[2]
-            if entry.kind is not Kind.FILE or isinstance(entry.content, FromFile):
-                continue
-            content = b"" if entry.content is None else bytes(entry.content.data)
-            if name == "pyvenv.cfg":
-                self._text(f"{folder}/pyvenv.cfg", content.decode())
-            elif below in about:
-                about[below][name] = content.decode()
-        document = {
-            "prefix": f"/{target.prefix}",
-            "site_packages": f"/{target.site_packages}",
-            "interpreter": f"/{target.prefix}/bin/python",
-            "python": target.python_minor,
-            "time": EPOCH,
-            "wheels": [
-                {"name": wheel.name, "file": wheel.filename, "about": about[names[wheel.name]]}
-                for wheel in target.wheels
-            ],
-        }
-        self._text(f"{folder}/installed.json", json.dumps(document, indent=1, sort_keys=True) + "\n")
-
-    def _base(self, target: Target) -> list[str]:
-        """The layers of the base, made as the native engine makes them."""
-        alone = replace(target, wheels=(), conda=(), layers=(), manifest=None)
-        alone = replace(alone, layers=plan(alone))
-        runtime = replace(self.lock.runtime, include=(), user=None)
-        made = native.assemble(
-            replace(self.lock, targets=(alone,), runtime=runtime),
-            root=self.project.root,
-            cache=self.cache,
-            progress=self.progress,
-            offline=self.offline,
-            authenticate=partial(indexes.authenticate, project=self.project),
-        ).images[0]
-        paths = []
-        for planned, layer in zip(alone.layers, made.image.layers, strict=True):
-            if planned.kind != "environment":
-                name = f"{target.platform.slug}/base/{planned.name}.tar.gz"
-                self._copy(self.cache.layout.blob(layer.digest), name)
-                paths.append(name)
-        return paths
-
-    def _project_files(self) -> Sequence[Mapping[str, str]]:
-        runtime = self.lock.runtime
-        names = included(self.project.root, runtime.include)
-        entries = file_entries(self.project.root, names, runtime.workdir)
-        found = []
-        for name, entry in zip(
-            names, [one for one in entries if one.kind is not Kind.DIRECTORY], strict=True
-        ):
-            self._copy(self.project.root / name, f"project/{name}")
-            copied = words.copied([f"project/{name}"], f"/{entry.path}")
-            found.append({"mode": f"{entry.mode:04o}", "copied": copied})
-        return found
-
-    def _text(self, name: str, text: str) -> None:
-        path = self.into / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o644)
-        os.utime(path, (EPOCH, EPOCH))
-
-    def _copy(self, source: Path, name: str) -> None:
-        path = self.into / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, path)
-        path.chmod(0o644)
-        os.utime(path, (EPOCH, EPOCH))
-
-
-def _settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    env = [one.partition("=") for one in config.get("Env", ())]
-    labels = config.get("Labels", {})
-    return {
-        "env": [(name, words.value(text, f"the variable {name}")) for name, _, text in env],
-        "labels": [
-            (words.value(name, "a label"), words.value(labels[name], f"the label {name}")) for name in labels
-        ],
-        "workdir": config.get("WorkingDir"),
-        "user": config.get("User"),
-        "entrypoint": words.arguments(config["Entrypoint"]) if config.get("Entrypoint") else None,
-        "cmd": words.arguments(config["Cmd"]) if config.get("Cmd") else None,
-    }

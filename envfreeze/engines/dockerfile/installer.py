@@ -21,10 +21,9 @@ from envfreeze.store.download import Download, fetch
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from envfreeze.engines.dockerfile.means import Means
+    from envfreeze.engines.dockerfile.staged import Staged
     from envfreeze.locking.model import Target
-    from envfreeze.progress import Progress
-    from envfreeze.project.model import Project
-    from envfreeze.store.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +63,34 @@ def installer_for(python: str) -> Installer:
     )
 
 
-def obtain(
-    pip: Installer, target: Target, project: Project, *, cache: Cache, progress: Progress, offline: bool
-) -> Path:
-    """Have the wheel of a pip in the cache; it is looked for on the project's own index.
+def write(target: Target, means: Means, staged: Staged) -> str:
+    """Put the pip for a target into the folder; the name of its wheel, in `tools/`.
 
     Raises:
         NetworkError: no index has it, or none answers.
-        ResolutionError: the index does not know that version.
+        ResolutionError: the project's index does not know that version.
         UntrustedError: the index has another file under its name.
 
     """
-    present = cache.find(pip.digest)
+    pip = installer_for(target.python)
+    staged.artifact(f"tools/{pip.filename}", _obtain(pip, target, means), pip.digest, pip.size)
+    return pip.filename
+
+
+def _obtain(pip: Installer, target: Target, means: Means) -> Path:
+    """Have the wheel in the cache; where it is is asked of the project's own index."""
+    present = means.cache.find(pip.digest)
     if present is not None:
         return present
-    where = indexes.of_project(project)
-    urls = tuple(
-        indexes.authenticate(url, project) for url in _urls(pip, target, where, project.root, offline)
-    )
+    urls = tuple(means.authenticate(url) for url in _urls(pip, target, means))
     wanted = Download(pip.filename, pip.digest, pip.size, urls)
-    return fetch(cache, [wanted], progress=progress, offline=offline)[pip.digest]
+    return fetch(means.cache, [wanted], progress=means.progress, offline=means.offline)[pip.digest]
 
 
-def _urls(pip: Installer, target: Target, where: indexes.Indexes, root: Path, offline: bool) -> list[str]:
+def _urls(pip: Installer, target: Target, means: Means) -> list[str]:
     from envfreeze.locking.imports.offered import Question, offers  # noqa: PLC0415 - heavy
 
-    question = Question((f"pip=={pip.version}",), where)
-    found = offers(question, PipTarget(target.platform, target.python, target.glibc), root, offline=offline)
+    question = Question((f"pip=={pip.version}",), indexes.of_project(means.project))
+    fits = PipTarget(target.platform, target.python, target.glibc)
+    found = offers(question, fits, means.project.root, offline=means.offline)
     return [offer.url for offer in found.get("pip", ()) if offer.filename == pip.filename]

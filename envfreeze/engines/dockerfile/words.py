@@ -6,6 +6,7 @@ https://docs.docker.com/reference/dockerfile/ (environment replacement, escape, 
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
@@ -41,3 +42,20 @@ def copied(sources: Sequence[str], target: str) -> str:
     """The sources and the target of COPY, in JSON; names are names and no patterns."""
     names = [source.translate(_PATTERN) for source in sources]
     return json.dumps([name.replace("$", "\\$") for name in (*names, target)], ensure_ascii=False)
+
+
+def shell(text: str) -> str:
+    """A word of a RUN step in the shell form; BuildKit leaves `$` in it to the shell.
+
+    Raises:
+        UsageError: it has a line break, which would end the step.
+
+    """
+    if "\n" in text or "\r" in text:
+        raise UsageError(f"{text!r} has a line break, which a Dockerfile cannot hold")
+    return shlex.quote(text)
+
+
+def path(text: str) -> str:
+    """A path as the only argument of an instruction: all of the line is the path, variables apart."""
+    return text.replace("\\", "\\\\").replace("$", "\\$")
