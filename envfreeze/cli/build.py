@@ -55,7 +55,7 @@ def build(
         typer.Option(
             "--engine",
             metavar="NAME",
-            help="native (default), or docker, podman, buildah, which build a Dockerfile of the lock.",
+            help="native, or docker, podman, buildah, which build a Dockerfile of the lock.",
         ),
     ] = None,
     builder: Annotated[
@@ -63,11 +63,11 @@ def build(
         typer.Option("--builder", metavar="NAME", help="A builder of buildx, remote ones too (docker)."),
     ] = None,
     network: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--network", metavar="MODE", help="What RUN steps reach: default, none or host (not native)."
         ),
-    ] = "default",
+    ] = None,
     secret: Annotated[
         list[str] | None,
         typer.Option(

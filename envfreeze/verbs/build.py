@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from envfreeze import __version__
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.layers.files import included
 from envfreeze.locking import files
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import docker, layout, reference
@@ -110,7 +109,7 @@ def build(
             git remote.
         cache_from: for the native engine references of images whose layers are taken ready-made, on their
             pushers' word; for others what `driving.Options` says of it.
-        engine: `native`, `docker`, `podman` or `buildah`; None: `native`.
+        engine: `native`, `docker`, `podman` or `buildah`; None: what `[docker] engine` says.
         options: what is said to an engine that builds a Dockerfile.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
@@ -129,7 +128,7 @@ def build(
 
     """
     started = time.monotonic()
-    engine = engine or NATIVE
+    engine = driving.chosen(engine, project)
     driving.check(engine, options)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
     options, named = _cache_from(engine, cache_from, options, offline=offline)
@@ -139,12 +138,12 @@ def build(
     root = project.root
     lock_files = files.read_bytes(root)
     lock = files.parse(lock_files, root)
-    notes = list(_stale(project, lock))
+    notes = [*_stale(project, lock), *driving.unheard(engine, project)]
     for note in notes:
         progress.warn(note)
     lock = _for_platform(lock, platform)
     store = open_store(root, progress=progress) if record else None
-    names = included(root, lock.runtime.include)
+    names = driving.files_of(engine, lock, project)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
@@ -158,7 +157,7 @@ def build(
         ready = None if registry is None else registry.ready
         made = making.make(engine, lock, at, options=options, ready=ready, lean=lean)
         if snapshot is not None and snapshot.included != digest_of(root, names):
-            raise MachineError("files that `include` names changed during the build", hint="build again")
+            raise MachineError("files that go into the image changed during the build", hint="build again")
         for note in made.notes:
             progress.warn(note)
         images = made.images

@@ -13,6 +13,7 @@ from envfreeze.engines.driven.choice import NAMES, engine
 from envfreeze.engines.driven.model import Request
 from envfreeze.engines.driven.secrets import parse_secret, parse_ssh
 from envfreeze.errors import MachineError, UsageError
+from envfreeze.layers.files import included
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Options:
 
     Attributes:
         builder: a builder of buildx, by name; None: the one in use.
-        network: what `RUN` steps reach that do not say it: `default`, `none` or `host`.
+        network: what `RUN` steps reach that do not say it: `default`, `none` or `host`; None: what
+            `[docker] network` says.
         secrets: as in `--secret`.
         ssh: as in `--ssh`.
         cache_from: as in `--cache-from`.
@@ -52,7 +54,7 @@ class Options:
     """
 
     builder: str | None = None
-    network: str = "default"
+    network: str | None = None
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
@@ -71,7 +73,7 @@ def check(name: str, options: Options) -> None:
         raise UsageError(f"there is no engine {name!r}", hint=f"known are {', '.join((NATIVE, *NAMES))}")
     given = {
         "--builder": options.builder is not None,
-        "--network": options.network != "default",
+        "--network": options.network is not None,
         "--secret": bool(options.secrets),
         "--ssh": bool(options.ssh),
         "--cache-to": bool(options.cache_to),
@@ -82,6 +84,8 @@ def check(name: str, options: Options) -> None:
                 f"{option} is for engines that build a Dockerfile; the native engine runs no steps",
                 hint=f"add --engine docker, or leave {option} out",
             )
+    if options.network is not None and options.network not in NETWORKS:
+        raise UsageError(f"--network {options.network} is none", hint=f"it is {', '.join(NETWORKS)}")
     if name != "docker" and options.builder is not None:
         raise UsageError(f"--builder names a builder of buildx; {name} has none", hint="--engine docker")
 
@@ -104,6 +108,39 @@ def own_folder(root: Path) -> Path:
             f"{folder} cannot be written: {error.strerror}", hint="choose another place with --output"
         ) from error
     return folder
+
+
+NETWORKS = ("default", "none", "host")
+"""What `--network` may say."""
+
+
+def chosen(name: str | None, project: Project) -> str:
+    """The engine that builds: the one that is named, else the one of `[docker] engine`."""
+    return name or project.docker.engine
+
+
+def unheard(name: str, project: Project) -> list[str]:
+    """What the project says to engines that build a Dockerfile and this one does not hear, in sentences."""
+    docker = project.docker
+    said = {"before": docker.before, "after": docker.after, "template": docker.template}
+    keys = ", ".join(key for key, value in said.items() if value)
+    if name != NATIVE or not keys:
+        return []
+    return [f"the native engine runs no steps: [docker] {keys} count with --engine docker alone"]
+
+
+def files_of(name: str, lock: Lock, project: Project) -> list[str]:
+    """The files of a project that an engine's image depends on beside the lock, as sorted relative paths.
+
+    Raises:
+        UsageError: one that the project names is not there.
+
+    """
+    if name == NATIVE:
+        return included(project.root, lock.runtime.include)
+    docker = project.docker
+    template = () if docker.template is None else (docker.template,)
+    return included(project.root, (*lock.runtime.include, *docker.context, *template))
 
 
 def make(
@@ -150,7 +187,7 @@ def make(
         folder=written.path,
         dockerfile=written.dockerfile.relative_to(written.path).as_posix(),
         platforms=written.platforms,
-        network=options.network,
+        network=options.network or project.docker.network,
         secrets=tuple(parse_secret(text) for text in options.secrets),
         ssh=tuple(parse_ssh(text) for text in options.ssh),
         cache_from=options.cache_from,
@@ -162,8 +199,8 @@ def make(
         built = engine(name).build(request, into, logs=logs, progress=progress)
     except MachineError as error:
         raise _with_folder(error, folder) from error
-    readback.check(built.image, program=name, base=_base(lock))
-    return replace(built, notes=(*written.notes, *built.notes))
+    notes = readback.check(built.image, program=name, base=_base(lock), fresh=options.fresh)
+    return replace(built, notes=(*written.notes, *built.notes, *notes))
 
 
 def _base(lock: Lock) -> frozenset[Digest]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from envfreeze.engines.docker import client, command
 from envfreeze.engines.driven import process
 from envfreeze.engines.driven.model import EPOCH, Request
-from envfreeze.engines.driven.readback import late
+from envfreeze.engines.driven.readback import read
 from envfreeze.errors import EnvfreezeError, MachineError
 from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
@@ -69,7 +69,7 @@ def check(builder: Builder, scratch: Path, progress: Progress) -> None:
             hint="name another builder with --builder, or build with --engine native",
         ) from error
     images = image.images if isinstance(image, ImageIndex) else (image,)
-    found = [problem for one in images for problem in late(one)]
+    found = [problem for one in images for problem in read(one).late]
     if found:
         raise MachineError(
             f"the builder {builder.name} takes rewrite-timestamp and ignores it: {found[0]}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from envfreeze.oci.members import members
 from envfreeze.oci.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from envfreeze.digest import Digest
     from envfreeze.oci.image import Image, Layer
@@ -31,16 +32,35 @@ SHOWN = 12
 _LONGEST_STEP = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands in an image that should not.
+
+    Attributes:
+        late: times after `EPOCH`: in the config, and of the first such file of each layer.
+        early: the first file of each layer that is of a time before `EPOCH`.
+        left: files that no second build gives again, and the steps that made them.
+
+    """
+
+    late: tuple[str, ...]
+    early: tuple[str, ...]
+    left: tuple[str, ...]
+
+
 def check(
-    image: Image | ImageIndex, *, program: str, base: frozenset[Digest] = frozenset(), hint: str = ""
-) -> None:
+    image: Image | ImageIndex, *, program: str, base: frozenset[Digest] = frozenset(), fresh: bool = True
+) -> tuple[str, ...]:
     """Check what was built.
 
     Args:
         image: what the engine made.
         program: what made it, for errors.
         base: diffIDs of layers that were there before: they are as they are.
-        hint: what to do about a time that is not as asked.
+        fresh: nothing that was built before was used.
+
+    Returns:
+        What the user should know, one sentence each.
 
     Raises:
         UntrustedError: it is no sound image.
@@ -54,24 +74,33 @@ def check(
             f"the image that {program} made is damaged: {problems[0]}", details=problems[1:SHOWN]
         )
     images = image.images if isinstance(image, ImageIndex) else (image,)
-    times = [problem for one in images for problem in late(one, base)]
-    if times:
+    readings = [read(one, base) for one in images]
+    late = [problem for reading in readings for problem in reading.late]
+    if late:
         raise MachineError(
-            f"{program} was asked for no time after {_shown(EPOCH)} and did not do it: {times[0]}",
-            details=tuple(times[1:SHOWN]),
-            hint=hint or "name another builder with --builder, or build with --engine native",
+            f"{program} was asked for no time after {_shown(EPOCH)} and did not do it: {late[0]}",
+            details=tuple(late[1:SHOWN]),
+            hint="build with another engine or builder: --engine native needs none",
         )
-    left = [problem for one in images for problem in leftovers(one, base)]
+    left = [problem for reading in readings for problem in reading.left]
     if left:
         raise UsageError(
             f"the build leaves what no second build gives again: {left[0]}",
             details=tuple(left[1:SHOWN]),
             hint="have the step that makes it remove it, in the same step",
         )
+    early = [problem for reading in readings for problem in reading.early]
+    if early and not fresh:
+        note = (
+            f"{early[0]}; unless a step gave it that time, {program} took the layer from its cache, where a "
+            "build of another folder put it, and --no-cache builds it anew"
+        )
+        return (note,)
+    return ()
 
 
-def late(image: Image, base: frozenset[Digest] = frozenset()) -> Iterator[str]:
-    """Each time in an image that is after `EPOCH`: in its config, and of the first such file of a layer.
+def read(image: Image, base: frozenset[Digest] = frozenset()) -> Reading:
+    """Read an image for what should not be in it.
 
     Args:
         image: the image.
@@ -81,94 +110,76 @@ def late(image: Image, base: frozenset[Digest] = frozenset()) -> Iterator[str]:
         UntrustedError: the config or a layer is damaged.
 
     """
-    config = canonical.parse(image.config, f"config of {image.digest}")
-    history = [entry for entry in config.get("history") or () if isinstance(entry, dict)]
-    above = history[len(history) - _entries_above(history, image, base) :]
-    for what, when in (
-        ("the config", config.get("created")),
-        *(("the history", e.get("created")) for e in above),
-    ):
-        if isinstance(when, str) and _seconds(when) > EPOCH:
-            yield f"{what} was created {when}"
-            break
-    for number, found in _each(image, base, _first_late):
-        if found:
-            yield f"layer {number}: {found[0]}"
-
-
-def leftovers(image: Image, base: frozenset[Digest] = frozenset()) -> Iterator[str]:
-    """Each file of an image that no second build gives again, and the step that made it.
-
-    Args:
-        image: the image.
-        base: diffIDs of layers that are not looked at.
-
-    Raises:
-        UntrustedError: a layer is damaged.
-
-    """
-    steps = _steps(image)
-    for number, found in _each(image, base, _leftovers):
-        for problem in found:
-            made = steps[number - 1] if len(steps) == len(image.layers) else ""
-            yield problem + (f" (made by: {made})" if made else "")
-
-
-def _each(
-    image: Image, base: frozenset[Digest], look: Callable[[Layer], list[str]]
-) -> Iterator[tuple[int, list[str]]]:
-    """What is found in each layer that is not the base's, by the layer's number from 1."""
-    chosen = [(number, layer) for number, layer in enumerate(image.layers, 1) if layer.diff_id not in base]
+    history = _history(image)
+    late = [*_created(image, history, base)]
+    early: list[str] = []
+    left: list[str] = []
+    steps = [_short(str(entry.get("created_by", ""))) for entry in history if not entry.get("empty_layer")]
+    if len(steps) != len(image.layers):
+        steps = ["" for _ in image.layers]
+    chosen = [(number, layer) for number, layer in enumerate(image.layers) if layer.diff_id not in base]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        results = pool.map(lambda pair: look(pair[1]), chosen)
-        for (number, _), found in zip(chosen, results, strict=True):
-            yield number, found
+        seen = pool.map(lambda pair: _look(pair[1]), chosen)
+        for (number, _), layer in zip(chosen, seen, strict=True):
+            late += [f"layer {number + 1}: {layer.late}"] if layer.late else []
+            early += [f"layer {number + 1}: {layer.early}"] if layer.early else []
+            made = f" (made by: {steps[number]})" if steps[number] else ""
+            left += [f"{problem}{made}" for problem in layer.left]
+    return Reading(tuple(late), tuple(early), tuple(left))
 
 
-def _first_late(layer: Layer) -> list[str]:
+@dataclass(slots=True)
+class _Seen:
+    late: str = ""
+    early: str = ""
+    left: list[str] = field(default_factory=list)
+
+
+def _look(layer: Layer) -> _Seen:
+    seen = _Seen()
     with layer.open() as blob, inflate(blob, layer.media_type) as stream:
-        for member, _ in members(stream):
-            if member.mtime > EPOCH:
-                return [f"{member.path or '/'} is of {_shown(member.mtime)}"]
+        for member, content in members(stream):
+            if member.mtime > EPOCH and not seen.late:
+                seen.late = f"{member.path or '/'} is of {_shown(member.mtime)}"
+            if member.mtime < EPOCH and not seen.early:
+                seen.early = f"{member.path or '/'} is of {_shown(member.mtime)}"
+            rule = residue.found(member, content)
+            if rule is not None:
+                seen.left.append(f"{member.path}: {rule.what}; {rule.remedy}")
+    return seen
+
+
+def _history(image: Image) -> list[Mapping[str, Any]]:
+    history = canonical.parse(image.config, f"config of {image.digest}").get("history")
+    return [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
+
+
+def _created(image: Image, history: Sequence[Mapping[str, Any]], base: frozenset[Digest]) -> list[str]:
+    """The first moment in the config that is after `EPOCH`; what the base brought is not looked at."""
+    config = canonical.parse(image.config, f"config of {image.digest}")
+    moments = [("the config", config.get("created"))]
+    moments += [("the history", entry.get("created")) for entry in history[_of_base(history, image, base) :]]
+    for what, when in moments:
+        if isinstance(when, str) and _seconds(when) > EPOCH:
+            return [f"{what} was created {when}"]
     return []
 
 
-def _leftovers(layer: Layer) -> list[str]:
-    found: list[str] = []
-    with layer.open() as blob, inflate(blob, layer.media_type) as stream:
-        for member, content in members(stream):
-            rule = residue.found(member, content)
-            if rule is not None:
-                found.append(f"{member.path}: {rule.what}; {rule.remedy}")
-    return found
+def _of_base(history: Sequence[Mapping[str, Any]], image: Image, base: frozenset[Digest]) -> int:
+    """How many entries of the history are of the base, or may be.
 
-
-def _steps(image: Image) -> list[str]:
-    """What made each layer, as the history says."""
-    history = canonical.parse(image.config, f"config of {image.digest}").get("history")
-    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
-    return [_short(str(entry.get("created_by", ""))) for entry in entries if not entry.get("empty_layer")]
+    Entries without a layer that follow its last one may be its own or of the first step: nothing tells.
+    """
+    below = sum(layer.diff_id in base for layer in image.layers)
+    filled = [position for position, entry in enumerate(history) if not entry.get("empty_layer")]
+    if not below:
+        return 0
+    return filled[below] if below < len(filled) else len(history)
 
 
 def _short(step: str) -> str:
     words = " ".join(step.split())
     return words if len(words) <= _LONGEST_STEP else f"{words[: _LONGEST_STEP - 1]}…"
-
-
-def _entries_above(history: Sequence[Mapping[str, Any]], image: Image, base: frozenset[Digest]) -> int:
-    """How many entries of the history, from its end, tell of what is above the base."""
-    below = sum(layer.diff_id in base for layer in image.layers)
-    if not below:
-        return len(history)
-    seen = 0
-    for position, entry in enumerate(history):
-        seen += not entry.get("empty_layer")
-        if seen == below:
-            # Entries without a layer that follow may be of the base or of the first step: not told apart.
-            rest = history[position + 1 :]
-            empty = next((n for n, one in enumerate(rest) if not one.get("empty_layer")), len(rest))
-            return len(rest) - empty
-    return 0
 
 
 def _seconds(moment: str) -> float:
@@ -179,4 +190,7 @@ def _seconds(moment: str) -> float:
 
 
 def _shown(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):  # a time that no calendar has
+        return f"{seconds:.0f} seconds after 1970"

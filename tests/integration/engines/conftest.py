@@ -22,7 +22,7 @@ import pytest
 from envfreeze.locking.apt import mirrors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SUITES = ("forky", "trixie")
 """Suites of Debian with a Docker of today, the first that can be had is used."""

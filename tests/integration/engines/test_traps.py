@@ -137,16 +137,24 @@ def test_no_rewrite_lets_the_time_of_the_build_through(docker, folder, tmp_path)
         readback.check(exported(docker, root, tmp_path / "image"), program="docker")
 
 
-def test_a_rewrite_lets_an_older_time_through(docker, folder, tmp_path):
-    root = folder(LATE, a=os.urandom(9).hex())  # a copy that is cached has the time of its first build
+def test_a_rewrite_lets_an_older_time_through_and_a_cache_keeps_it(docker, folder, tmp_path):
+    root = folder(LATE, a=os.urandom(9).hex())
     os.utime(root / "a", (1, 1))
     into = tmp_path / "image"
     raw(docker, root, f"type=oci,tar=false,rewrite-timestamp=true,dest={into}", "--provenance=false")
-    assert [int(entry.mtime) for entry in entries(layout.read(into))] == [1]
+    assert times(layout.read(into)) == [1]
 
-    (tmp_path / "into").mkdir()
-    built = engine.build(request(root), tmp_path / "into", logs=tmp_path, progress=SILENT)
-    assert [int(entry.mtime) for entry in entries(built.image)] == [EPOCH]
+    # Of our folder the file has the one time, but the step is in the builder's cache with the other.
+    (tmp_path / "cached").mkdir()
+    cached = engine.build(request(root), tmp_path / "cached", logs=tmp_path, progress=SILENT)
+    assert times(cached.image) == [1]
+    (note,) = readback.check(cached.image, program="docker", fresh=False)
+    assert "a is of 1970-01-01T00:00:01Z" in note
+    assert "--no-cache" in note
+
+    (tmp_path / "fresh").mkdir()
+    fresh = engine.build(request(root, fresh=True), tmp_path / "fresh", logs=tmp_path, progress=SILENT)
+    assert times(fresh.image) == [EPOCH]
 
 
 def test_modes_leak_through_a_plain_copy(docker, folder, tmp_path):
@@ -235,6 +243,10 @@ def test_a_builder_that_stands_the_probe_is_used_and_one_that_does_not_is_refuse
     classic.use(monkeypatch)
     with pytest.raises(MachineError, match=r"does not do what is asked of it: .*OCI exporter"):
         probe.check(builders.find(None), tmp_path / "bad", SILENT)
+
+
+def times(image):
+    return [int(entry.mtime) for entry in entries(image)]
 
 
 def entries(image):
