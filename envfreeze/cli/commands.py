@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from envfreeze import __version__
-from envfreeze.cli import base, build, cache, doctor, gpu, init, lock, log, records, schema, tree, verify, why
+from envfreeze.cli import (
+    base,
+    build,
+    cache,
+    dockerfile,
+    doctor,
+    gpu,
+    init,
+    lock,
+    log,
+    records,
+    schema,
+    tree,
+    verify,
+    why,
+)
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.options import Command, Group
@@ -41,6 +56,7 @@ app.command("lock", cls=Command)(lock.lock)
 app.command("tree", cls=Command)(tree.tree)
 app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
+app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
 app.command("verify", cls=Command)(verify.verify)
 app.command("log", cls=Command)(log.log)
 app.command("doctor", cls=Command)(doctor.doctor)

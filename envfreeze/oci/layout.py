@@ -6,12 +6,9 @@ copied. A layout is replaced as a whole, in one step.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +18,14 @@ from envfreeze.oci import canonical, staging
 from envfreeze.oci.contents import BLOBS, INDEX, MARKER, VERSION, blob_path, contents
 from envfreeze.oci.image import FileLayer
 from envfreeze.oci.resolve import resolve_layout
-from envfreeze.oci.verified import open_file, read_blob
+from envfreeze.oci.sharing import share
+from envfreeze.oci.verified import read_blob
 
 if TYPE_CHECKING:
     from envfreeze.digest import Digest
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.image import Image, ImageIndex, Layer
 
-_FICLONE = 0x40049409
-_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _READ_ONLY = 0o444
 _CHUNK = 1 << 20
 _OURS = frozenset({MARKER, INDEX, "blobs", "manifest.json", "repositories"})
@@ -146,37 +142,7 @@ def _small(path: Path) -> bytes:
 
 def _place(layer: Layer, target: Path) -> None:
     """Put a layer's blob at `target`, sharing its bytes where that is possible and safe."""
-    if not (isinstance(layer, FileLayer) and _shared(layer, target)):
+    if not (isinstance(layer, FileLayer) and share(layer.path, target, layer.digest, layer.size)):
         with layer.open() as source, target.open("xb") as output:
             shutil.copyfileobj(source, output, _CHUNK)
     target.chmod(_READ_ONLY)
-
-
-def _shared(layer: FileLayer, target: Path) -> bool:
-    source = layer.path.resolve()
-    with open_file(source, layer.digest, layer.size) as checked:
-        if _reflinked(checked.fileno(), target):
-            return True
-        # A file that somebody may write to would change the layout when it changes.
-        if os.fstat(checked.fileno()).st_mode & _WRITABLE:
-            return False
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno in {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EACCES}:
-            return False
-        raise
-    return True
-
-
-def _reflinked(source: int, target: Path) -> bool:
-    with target.open("xb") as output:
-        try:
-            fcntl.ioctl(output.fileno(), _FICLONE, source)
-        except OSError:
-            pass
-        else:
-            return True
-    with suppress(FileNotFoundError):
-        target.unlink()
-    return False

@@ -663,5 +663,89 @@ REGISTRY = Table(
     ),
 )
 
-TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD, REGISTRY)
+_STEPS = Items(
+    Text(
+        r"[ \t\n]*(?!(?:[Ff][Rr][Oo][Mm])[ \t])[A-Za-z#][^\u0000]*",
+        "an instruction of a Dockerfile, and no FROM",
+        "a stage of your own belongs into a template",
+    ),
+    unique=False,
+)
+
+DOCKER = Table(
+    "docker",
+    "The Dockerfile that `envfreeze dockerfile` writes.",
+    (
+        Key(
+            "engine",
+            Choice(("native", "docker", "podman", "buildah")),
+            "What `envfreeze build` builds with where `--engine` does not say it. `native` assembles the "
+            "image and runs nothing; the others build the Dockerfile.",
+            'engine = "docker"',
+            "native",
+        ),
+        Key(
+            "output",
+            _FILE,
+            "A folder of the project that `envfreeze lock` writes the Dockerfile into, with all that it "
+            "needs, whenever the lock changes. `envfreeze dockerfile` writes it there, too.",
+            'output = "docker"',
+            otherwise="`envfreeze dockerfile` writes to .envfreeze/docker, and `envfreeze lock` writes none",
+        ),
+        Key(
+            "network",
+            Choice(("none", "default")),
+            "Where the builder gets packages. `none`: from the build folder, with no network in any step. "
+            "`default`: what has a URL is downloaded by the builder, by its checksum, and the folder is "
+            "small.",
+            'network = "default"',
+            "none",
+        ),
+        Key(
+            "before",
+            _STEPS,
+            "Instructions between the OS packages and the Python packages, a string each.",
+            """before = ["RUN ldconfig"]""",
+            (),
+        ),
+        Key(
+            "after",
+            _STEPS,
+            "Instructions at the end, when all packages and project files are there, before the image's user "
+            "and command.",
+            """after = ["RUN python -c 'import numpy'"]""",
+            (),
+        ),
+        Key(
+            "context",
+            Items(
+                Text(
+                    rf"{_RELATIVE}/?",
+                    "a file or folder of the project, relative to its folder",
+                    "only files of the project can be given to a build",
+                )
+            ),
+            "Files and folders of the project that the instructions of `before`, `after` and the template "
+            "can COPY, from `context/`.",
+            'context = ["native/"]',
+            (),
+        ),
+        Key(
+            "template",
+            _FILE,
+            'A Jinja2 template of the project that extends `"envfreeze/Dockerfile.j2"` and fills its blocks.',
+            'template = "Dockerfile.j2"',
+            otherwise="envfreeze's own",
+        ),
+        Key(
+            "account",
+            Text("[a-z_][a-z0-9_-]{0,31}", "a user's name, in lower case"),
+            "The name of an account that is made for the ids of `image.user`, with a home folder.",
+            'account = "trainer"',
+            otherwise="none is made: a user needs no account to run a command",
+        ),
+    ),
+)
+
+TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD, REGISTRY, DOCKER)
 """All tables, in the order in which the docs tell them."""

@@ -17,6 +17,7 @@ from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.index_tables import described
 from envfreeze.project.model import (
     AptArchive,
+    DockerSettings,
     EntropySettings,
     GpuSettings,
     ImageSettings,
@@ -30,7 +31,7 @@ from envfreeze.project.urls import expand, without_credentials
 from envfreeze.project.validation import Written, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.project.model import CondaSettings, PipSettings
@@ -122,6 +123,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         gpu=gpu,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
         mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
+        docker=_docker(root, written, settings["docker"]),
     )
 
 
@@ -159,6 +161,25 @@ def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSett
     )
 
 
+def _docker(root: Path, written: Written, values: Mapping[str, Any]) -> DockerSettings:
+    template = values["template"]
+    if template is not None:
+        template = template.removeprefix("./")
+        blame = functools.partial(_blame, written, "docker.template", template)
+        places.read(places.inside(root, root / template, blame), blame)
+    output = values["output"]
+    return DockerSettings(
+        engine=values["engine"],
+        output=None if output is None else output.removeprefix("./"),
+        network=values["network"],
+        template=template,
+        before=tuple(values["before"]),
+        after=tuple(values["after"]),
+        context=_include(root, written, values["context"], "docker.context"),
+        account=values["account"],
+    )
+
+
 def _gpu(values: Mapping[str, Any]) -> GpuSettings:
     driver = values["driver"]
     return GpuSettings(
@@ -179,10 +200,12 @@ def _user(written: Written, value: str | None) -> str | None:
     return value
 
 
-def _include(root: Path, written: Written, names: list[str]) -> tuple[str, ...]:
+def _include(
+    root: Path, written: Written, names: Sequence[str], key: str = "image.include"
+) -> tuple[str, ...]:
     included: dict[str, None] = {}
     for index, name in enumerate(names):
-        blame = functools.partial(_blame, written, f"image.include[{index}]", name)
+        blame = functools.partial(_blame, written, f"{key}[{index}]", name)
         relative = name.removeprefix("./").rstrip("/") or "."
         problem = None if relative == "." else path_problem(relative)
         if problem:

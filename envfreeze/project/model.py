@@ -283,6 +283,34 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DockerSettings:
+    """`[docker]`: what the generated Dockerfile is to be like.
+
+    Attributes:
+        engine: what `envfreeze build` builds with where nothing else is said: `native`, `docker`, `podman`
+            or `buildah`.
+        output: the folder that `envfreeze lock` writes too, relative to the project; None: it writes none.
+        network: `none`: all that is installed is in the build folder; `default`: the builder fetches, by
+            hash, what has a URL.
+        template: the user's template that extends ours, relative to the project.
+        before: instructions between the OS packages and the Python packages.
+        after: instructions at the end, before the user and the command.
+        context: files and folders of the project that those steps find below `context/`.
+        account: name of an account that is made for the ids of `[image] user`.
+
+    """
+
+    engine: str = "native"
+    output: str | None = None
+    network: Literal["none", "default"] = "none"
+    template: str | None = None
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """What the user asks for.
 
@@ -305,6 +333,7 @@ class Project:
         gpu: `[gpu]`; None: nothing is said of the machines.
         warnings: what the project says and envfreeze does not follow, one sentence each.
         mirrors: `[registry] mirrors`: host of a registry to those of its mirrors, with a folder perhaps.
+        docker: `[docker]`.
 
     """
 
@@ -322,3 +351,4 @@ class Project:
     gpu: GpuSettings | None = None
     warnings: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    docker: DockerSettings = field(default_factory=DockerSettings)

@@ -217,11 +217,23 @@ def docker_registry(folder: Path, *, private: bool = False) -> Iterator[Registry
         yield Registry(host, LOGIN if private else None)
 
 
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[None]]:
+    """`server`, for the tests in folders below."""
+    return server
+
+
 @contextmanager
-def server(name: str, command: list[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
+def server(
+    name: str,
+    command: list[str],
+    log: Path,
+    answers: Callable[[], bool],
+    env: Mapping[str, str] | None = None,
+) -> Iterator[None]:
     """Run a server for as long as the block lasts."""
     with log.open("wb") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
         end = time.monotonic() + START_SECONDS
         while not answers():

@@ -16,7 +16,7 @@ import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
-from envfreeze.oci import layout, staging
+from envfreeze.oci import layout, sharing, staging
 from envfreeze.oci.image import ImageIndex, ImageValue
 from envfreeze.oci.manifest import REF_NAME
 from envfreeze.oci.validate import validate
@@ -107,7 +107,7 @@ def reflinks(folder):
     source.write_bytes(b"x" * 4096)
     with source.open("rb") as one, target.open("wb") as other:
         try:
-            fcntl.ioctl(other.fileno(), layout._FICLONE, one.fileno())
+            fcntl.ioctl(other.fileno(), sharing._FICLONE, one.fileno())
         except OSError:
             return False
     return True
@@ -237,7 +237,7 @@ def test_a_place_that_cannot_be_written_is_said_in_words(image):
 SLOW_WRITER = """
 import sys, time
 from pathlib import Path
-from envfreeze.oci import layout, staging
+from envfreeze.oci import layout, sharing, staging
 image = layout.read(Path(sys.argv[1]))
 place = layout._place
 def slow(layer, target):

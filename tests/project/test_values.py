@@ -278,7 +278,7 @@ def test_a_seed_has_32_bits(configured, line, words):
 def test_record_stores(configured):
     said, _ = message(configured, "[record]\nstore = ['notes', 'regsitry']\n")
     assert said == (
-        "envfreeze.toml: record.store[1] must be \"notes\" or \"file\" or \"registry\", not 'regsitry'"
+        'envfreeze.toml: record.store[1] must be "notes" or "file" or "registry", not \'regsitry\''
     )
     said, hint = message(configured, "[record]\nrepository = 'train'\n")
     assert "must be a registry's host and a repository" in said

@@ -130,13 +130,14 @@ def _deb_downloads(base: AptBase, debs: Iterable[Deb], authenticate: Callable[[s
             name=deb.filename.rpartition("/")[2],
             digest=deb.digest,
             size=deb.size,
-            urls=tuple(authenticate(_url(root, deb)) for root in roots[deb.archive]),
+            urls=tuple(authenticate(deb_url(root, deb)) for root in roots[deb.archive]),
             advice=_FURTHER_GONE.format(deb) if deb.archive in further else _GONE.format(deb),
         )
         for deb in debs
     ]
 
 
-def _url(root: str, deb: Deb) -> str:
+def deb_url(root: str, deb: Deb) -> str:
+    """Where a package is below the root of an archive."""
     # A `%` in a file's name is one (`x_1%3a2_amd64.deb`), and is written as such in a URL.
     return f"{root.rstrip('/')}/{quote(deb.filename, safe='/+~:@,=!$&()*;')}"
