@@ -15,7 +15,8 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.standalone import open_standalone
 from envfreeze.layers.standalone.package import MANAGED
-from envfreeze.oci.entry import Kind, path_problem
+from envfreeze.oci.entry import Kind
+from envfreeze.oci.paths import path_problem
 
 LIBRARY = "lib/python3.12"
 
