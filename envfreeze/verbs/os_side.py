@@ -84,7 +84,7 @@ def resolved(
     )
     if lacking is None:
         return found
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking.standalone import resolution as standalone  # noqa: PLC0415 - only for such Pythons
 
     build = standalone.resolve(
         project,
@@ -132,11 +132,11 @@ def _of_suite(
 
 def _lacking(project: Project) -> _Lacking | None:
     """What the suite's own Python is not good for; None: it is the one."""
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moves
-    from envfreeze.locking.apt import suites  # noqa: PLC0415 - with it
+    from envfreeze.locking.apt import suites  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking.standalone.choice import instead_of_suite  # noqa: PLC0415 - with it
 
     suite = suites.find(project.image.base, suites.shipped())
-    if not standalone.instead_of_suite(project, suite.python):
+    if not instead_of_suite(project, suite.python):
         return None
     if project.image.python_source is not None:
         return _Lacking("[image] python-source says so", suite.python)
@@ -194,10 +194,12 @@ def drift(project: Project, target: Target, wish: Wish, *, python: bool) -> tupl
 
 
 def _of_python(project: Project, target: Target) -> Iterator[str]:
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moved
-
     locked = target.standalone
-    if locked is not None and not standalone.fits(project, locked):
+    if locked is None:
+        return
+    from envfreeze.locking.standalone.choice import meets  # noqa: PLC0415 - only for such Pythons
+
+    if not meets(project, locked.version):
         yield f"the Python is {locked.version}, which is not what the project asks for"
 
 

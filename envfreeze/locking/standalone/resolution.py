@@ -73,7 +73,7 @@ def resolve(
 
     """
     _check_glibc(project, glibc)
-    if last is not None and not move and fits(project, last):
+    if last is not None and not move and choice.meets(project, last.version):
         return replace(last, prefix=prefix, urls=_urls(project, last, last.urls[-1]))
     build = choice.pick(_listed(project, platform, means), project, platform, nearest_to)
     own = without_credentials(build.url)
@@ -96,11 +96,6 @@ def resolve(
         return replace(python, size=path.stat().st_size)
     except OSError as error:
         raise MachineError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def fits(project: Project, python: StandalonePython) -> bool:
-    """Whether a locked build is still what a project asks for."""
-    return choice.meets(project, python.version)
 
 
 def download(python: StandalonePython) -> Download:
