@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
+from envfreeze.engines.dockerfile import conda as explicit
 from envfreeze.engines.native.base import Base
 from envfreeze.errors import UsageError
 from envfreeze.layers.plan import plan
@@ -64,6 +65,8 @@ def write(target: Target, means: Means, staged: Staged) -> BasePart:
     settings = {} if config is None else canonical.parse(config, "the config of the base").get("config") or {}
     _check_triggers(target.image, settings)
     layers, conda, notes = _layers(target, means, staged)
+    if target.conda:
+        staged.text(f"{target.platform.slug}/{explicit.NAME}", explicit.explicit(target))
     user = settings.get("User") or ""
     return BasePart(
         image=None if target.image is None else _reference(target.image),
