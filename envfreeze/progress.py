@@ -29,6 +29,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Tell one line of what is happening."""
 
+    def detail(self, text: str) -> None:
+        """Tell one line of what a program says at length, for a log; a terminal shows its tasks instead."""
+
     def warn(self, text: str) -> None:
         """Tell one line that the user should read."""
 
@@ -47,6 +50,9 @@ class _Silent:
         return _SilentTask()
 
     def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def detail(self, text: str) -> None:
         """Say nothing."""
 
     def warn(self, text: str) -> None:

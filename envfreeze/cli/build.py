@@ -46,9 +46,53 @@ def build(
         typer.Option(
             "--cache-from",
             metavar="REF",
-            help="Take layers ready-made from this image of a registry; you trust who pushed it. Repeatable.",
+            help="Take layers ready-made from this image of a registry; you trust who pushed it. Other "
+            "engines: where their built steps are, type=registry,ref=REF. Repeatable.",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="native, or docker, podman, buildah, which build a Dockerfile of the lock.",
+        ),
+    ] = None,
+    builder: Annotated[
+        str | None,
+        typer.Option("--builder", metavar="NAME", help="A builder of buildx, remote ones too (docker)."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network", metavar="MODE", help="What RUN steps reach: default, none or host (not native)."
+        ),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            metavar="SPEC",
+            help="What a RUN step may read: id=NAME,src=FILE or id=NAME,env=NAME (not native). Repeatable.",
+        ),
+    ] = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ssh",
+            metavar="SPEC",
+            help="An agent or a key that a RUN step may use (not native). Repeatable.",
+        ),
+    ] = None,
+    cache_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cache-to",
+            metavar="SPEC",
+            help="Where built steps are kept: type=registry,ref=REF,mode=max (not native). Repeatable.",
+        ),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Use nothing that was built before.")] = False,
     tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
     platform: Annotated[
         Platform | None,
@@ -69,6 +113,7 @@ def build(
     """Build the image that the lock determines, and print its digest."""
     from envfreeze.project.load import load as load_project  # noqa: PLC0415 - heavy
     from envfreeze.verbs.build import build as assemble  # noqa: PLC0415 - heavy
+    from envfreeze.verbs.driving import Options  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
     console = session.console
@@ -79,6 +124,15 @@ def build(
         load=load,
         push=push,
         cache_from=tuple(cache_from or ()),
+        engine=engine,
+        options=Options(
+            builder=builder,
+            network=network,
+            secrets=tuple(secret or ()),
+            ssh=tuple(ssh or ()),
+            cache_to=tuple(cache_to or ()),
+            fresh=no_cache,
+        ),
         tag=tag,
         platform=platform,
         record=not no_record,
@@ -95,6 +149,10 @@ def build(
         console.note(pushed_note(pushed))
     if outcome.record_at is not None:
         console.note(f"recorded at the git remote {outcome.record_at}")
+    if outcome.log is not None:
+        console.note(f"built by {outcome.engine} in {outcome.seconds:.1f} s; its log is {outcome.log}")
+        console.result([str(outcome.digest)], _document(outcome))
+        return
     ready = f", {outcome.layers_ready} taken ready-made" if outcome.layers_ready else ""
     console.note(
         f"{outcome.layers_built} layers built, {outcome.layers_reused} reused{ready} "
@@ -151,6 +209,8 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "layers_built": outcome.layers_built,
         "layers_reused": outcome.layers_reused,
         "layers_ready": outcome.layers_ready,
+        "engine": outcome.engine,
+        "log": None if outcome.log is None else str(outcome.log),
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
     }

@@ -73,6 +73,11 @@ class Console:
         if not self.quiet:
             self._line(text)
 
+    def detail(self, text: str) -> None:
+        """Tell one line of what a program says at length; a terminal shows the tasks of it instead."""
+        if not self._terminal:
+            self.note(text)
+
     def warn(self, text: str) -> None:
         """Tell one line that the user should read; `--quiet` does not hide it."""
         self._line(f"{self._paint('warning:', _YELLOW)} {text}")

@@ -640,6 +640,14 @@ DOCKER = Table(
     "The Dockerfile that `envfreeze dockerfile` writes.",
     (
         Key(
+            "engine",
+            Choice(("native", "docker", "podman", "buildah")),
+            "What `envfreeze build` builds with where `--engine` does not say it. `native` assembles the "
+            "image and runs nothing; the others build the Dockerfile.",
+            'engine = "docker"',
+            "native",
+        ),
+        Key(
             "output",
             _FILE,
             "A folder of the project that `envfreeze lock` writes the Dockerfile into, with all that it "

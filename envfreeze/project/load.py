@@ -164,6 +164,7 @@ def _docker(root: Path, written: Written, values: Mapping[str, Any]) -> DockerSe
         places.read(places.inside(root, root / template, blame), blame)
     output = values["output"]
     return DockerSettings(
+        engine=values["engine"],
         output=None if output is None else output.removeprefix("./"),
         network=values["network"],
         template=template,

@@ -276,6 +276,8 @@ class DockerSettings:
     """`[docker]`: what the generated Dockerfile is to be like.
 
     Attributes:
+        engine: what `envfreeze build` builds with where nothing else is said: `native`, `docker`, `podman`
+            or `buildah`.
         output: the folder that `envfreeze lock` writes too, relative to the project; None: it writes none.
         network: `none`: all that is installed is in the build folder; `default`: the builder fetches, by
             hash, what has a URL.
@@ -287,6 +289,7 @@ class DockerSettings:
 
     """
 
+    engine: str = "native"
     output: str | None = None
     network: Literal["none", "default"] = "none"
     template: str | None = None

@@ -117,6 +117,7 @@ def _build_fields(record: Record) -> dict[str, Any]:
         "lock": {name: _kept_fields(kept) for name, kept in source.lock.items()},
         "included": None if source.included is None else str(source.included),
         "reused": [str(digest) for digest in record.reused],
+        **({"tools": dict(record.tools)} if record.tools else {}),
     }
 
 
@@ -156,6 +157,7 @@ def _build(fields: _Fields) -> Record:
         manifests=fields.take("manifests", _list(_image)),
         source=source,
         reused=fields.take("reused", _list(_digest)),
+        tools=fields.take("tools", _tools, {}),
     )
 
 
@@ -168,8 +170,11 @@ class _Fields:
         self._members = value
         self._where = where
 
-    def take(self, key: str, reader: Callable[[object], _T]) -> _T:
+    def take(self, key: str, reader: Callable[[object], _T], otherwise: _T | None = None) -> _T:
+        """Take a member; where it is not there, `otherwise`, and without that the line is damaged."""
         if key not in self._members:
+            if otherwise is not None:
+                return otherwise
             _damaged(f"{self._where} has no {key!r}")
         try:
             return reader(self._members[key])
@@ -279,6 +284,12 @@ def _lock(value: object) -> dict[str, KeptFile]:
     if not isinstance(value, dict):
         raise ValueError("not an object of files")  # noqa: TRY004 - `take` turns it into an UntrustedError
     return {_name(name): _kept(kept) for name, kept in value.items()}
+
+
+def _tools(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("not an object of versions")  # noqa: TRY004 - `take` turns it into an UntrustedError
+    return {_word(name): _text(version) for name, version in value.items()}
 
 
 def _layer(value: object) -> RecordedLayer:

@@ -6,7 +6,7 @@ names no host, no user, no folder of a machine and no secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -81,13 +81,15 @@ class Record:
 
     Attributes:
         at: when it ended, UTC, `2026-09-12T07:55:41Z`.
-        engine: `native`.
+        engine: `native`, `docker`, `podman` or `buildah`.
         engine_version: of the envfreeze that built.
         writer: the version of the byte rules that the image follows.
         digest: what the build printed: of the index where there are several platforms, else of the manifest.
         manifests: the image of each platform, in the order of the index.
         source: what it was built from.
         reused: digests of layers that were taken ready-made instead of built from their artifacts, sorted.
+        tools: the programs that the engine is, each with its version: `{"docker": "28.5.2"}`; empty for
+            `native`.
 
     """
 
@@ -99,6 +101,7 @@ class Record:
     manifests: tuple[RecordedImage, ...]
     source: Snapshot
     reused: tuple[Digest, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, digest: Digest) -> bool:
         """Whether the digest is that of this build's index, or of a manifest or a config in it."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.digest import Digest
-from envfreeze.engines import native
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.layers.files import included
-from envfreeze.locking import files, indexes
+from envfreeze.locking import files
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import docker, layout, reference
 from envfreeze.oci.image import ImageIndex
@@ -24,7 +21,8 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import pushing
+from envfreeze.verbs import driving, making, pushing
+from envfreeze.verbs.driving import NATIVE, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +30,14 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.oci.platform import Platform
+    from envfreeze.oci.reference import Reference
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.verbs.making import Made
 
 OUTPUT = Path(".envfreeze") / "image"
 """Where the OCI layout goes when nothing else is said, below the project's folder."""
-
-ENGINE = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,8 @@ class BuildOutcome:
         layers_ready: layers that were taken ready-made from a registry.
         seconds: how long it took.
         notes: what the user should know, one sentence each.
+        engine: what built it: `native`, `docker`, `podman` or `buildah`.
+        log: all that the engine said; None for the native one.
 
     """
 
@@ -76,6 +76,8 @@ class BuildOutcome:
     layers_ready: int
     seconds: float
     notes: tuple[str, ...]
+    engine: str = NATIVE
+    log: Path | None = None
 
 
 def build(
@@ -86,6 +88,8 @@ def build(
     load: bool = False,
     push: str | None = None,
     cache_from: Sequence[str] = (),
+    engine: str | None = None,
+    options: driving.Options = driving.Options(),  # noqa: B008 - frozen
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -103,7 +107,10 @@ def build(
         load: load the image into Docker or Podman.
         push: reference to push the image to, of several platforms their index; the record then goes to the
             git remote.
-        cache_from: references of images whose layers are taken ready-made, on their pushers' word.
+        cache_from: for the native engine references of images whose layers are taken ready-made, on their
+            pushers' word; for others what `driving.Options` says of it.
+        engine: `native`, `docker`, `podman` or `buildah`; None: what `[docker] engine` says.
+        options: what is said to an engine that builds a Dockerfile.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -121,56 +128,52 @@ def build(
 
     """
     started = time.monotonic()
+    engine = driving.chosen(engine, project)
+    driving.check(engine, options)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
-    named = tuple(pushing.reference(one, "--cache-from", offline=offline) for one in cache_from)
+    options, named = _cache_from(engine, cache_from, options, offline=offline)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
     cache = cache or Cache.open()
     root = project.root
     lock_files = files.read_bytes(root)
     lock = files.parse(lock_files, root)
-    notes = list(_stale(project, lock))
+    notes = [*_stale(project, lock), *driving.unheard(engine, project)]
     for note in notes:
         progress.warn(note)
     lock = _for_platform(lock, platform)
     store = open_store(root, progress=progress) if record else None
-    names = included(root, lock.runtime.include)
+    names = driving.files_of(engine, lock, project)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
         registry = None
         if where is not None or named:
             registry = stack.enter_context(pushing.Side(where, named, lock, cache, progress))
-        assembly = native.assemble(
-            lock,
-            root=root,
-            cache=cache,
-            progress=progress,
-            offline=offline,
-            workers=workers,
-            authenticate=partial(indexes.authenticate, project=project),
-            ready=None if registry is None else registry.ready,
-            lean=where is not None and output is None and archive is None and not load,
+        at = making.Surroundings(
+            project, cache, stack.enter_context(cache.scratch()), progress, offline=offline, workers=workers
         )
-        native.hold(lock, assembly)
+        lean = where is not None and output is None and archive is None and not load
+        ready = None if registry is None else registry.ready
+        made = making.make(engine, lock, at, options=options, ready=ready, lean=lean)
         if snapshot is not None and snapshot.included != digest_of(root, names):
-            raise MachineError("files that `include` names changed during the build", hint="build again")
-        for note in assembly.notes:
+            raise MachineError("files that go into the image changed during the build", hint="build again")
+        for note in made.notes:
             progress.warn(note)
-        images = tuple(made.image for made in assembly.images)
+        images = made.images
         whole = one_image(images)
         if by_default:
-            output = _default_output(root)
+            output = own_folder(root) / OUTPUT.name
         if output is not None:
             layout.write(whole, output, name=tag)
         if archive is not None:
             oci_archive.write(whole, archive, name=tag)
         recorded = None
         if store is not None and snapshot is not None:
-            recorded = _record(whole.digest, images, lock, snapshot, assembly.ready)
+            recorded = _record(whole.digest, engine, made, lock, snapshot)
             store.add(recorded)
         loaded = docker.load(_loadable(images), tag=tag) if load else None
-        pushed = None if registry is None else registry.push(whole, assembly)
+        pushed = None if registry is None else registry.push(whole, made.assembly)
     carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
     return BuildOutcome(
         digest=whole.digest,
@@ -181,12 +184,23 @@ def build(
         pushed=pushed,
         record=recorded,
         record_at=carried,
-        layers_built=assembly.built,
-        layers_reused=assembly.reused,
-        layers_ready=len(assembly.ready),
+        layers_built=made.built,
+        layers_reused=made.reused,
+        layers_ready=len(made.ready),
         seconds=time.monotonic() - started,
-        notes=(*notes, *assembly.notes),
+        notes=(*notes, *made.notes),
+        engine=engine,
+        log=made.log,
     )
+
+
+def _cache_from(
+    engine: str, said: Sequence[str], options: driving.Options, *, offline: bool
+) -> tuple[driving.Options, tuple[Reference, ...]]:
+    """What `--cache-from` means to the engine: layers that are ready, or steps that are built."""
+    if engine != NATIVE:
+        return replace(options, cache_from=tuple(said)), ()
+    return options, tuple(pushing.reference(one, "--cache-from", offline=offline) for one in said)
 
 
 def one_image(images: Sequence[Image]) -> Image | ImageIndex:
@@ -219,20 +233,6 @@ def _for_platform(lock: Lock, platform: Platform | None) -> Lock:
     return replace(lock, targets=targets)
 
 
-def _default_output(root: Path) -> Path:
-    folder = root / OUTPUT.parent
-    try:
-        folder.mkdir(exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise MachineError(
-            f"{folder} cannot be written: {error.strerror}", hint="choose another place with --output"
-        ) from error
-    return root / OUTPUT
-
-
 def _loadable(images: Sequence[Image]) -> Image:
     from envfreeze.oci.platform import Platform  # noqa: PLC0415 - only where asked
 
@@ -243,12 +243,10 @@ def _loadable(images: Sequence[Image]) -> Image:
     return images[0]
 
 
-def _record(
-    digest: Digest, images: Sequence[Image], lock: Lock, snapshot: Snapshot, ready: tuple[Digest, ...]
-) -> Record:
+def _record(digest: Digest, engine: str, made: Made, lock: Lock, snapshot: Snapshot) -> Record:
     return Record(
         at=moment(),
-        engine=ENGINE,
+        engine=engine,
         engine_version=__version__,
         writer=lock.writer,
         digest=digest,
@@ -259,8 +257,9 @@ def _record(
                 config=Digest.of(image.config),
                 layers=tuple(RecordedLayer(layer.digest, layer.diff_id) for layer in image.layers),
             )
-            for image in images
+            for image in made.images
         ),
         source=snapshot,
-        reused=ready,
+        reused=made.ready,
+        tools=made.tools,
     )

@@ -85,8 +85,12 @@ class Side:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def push(self, image: Image | ImageIndex, assembly: Assembly) -> Pushed | None:
+    def push(self, image: Image | ImageIndex, assembly: Assembly | None) -> Pushed | None:
         """Push the image, and beside it the catalogue of its layers; None: it goes nowhere.
+
+        Args:
+            image: what.
+            assembly: how the native engine made it; None: another did, and there is no catalogue.
 
         Raises:
             NetworkError: the registry does not take the image.
@@ -107,6 +111,8 @@ class Side:
             origins=tuple(dict.fromkeys(origins)),
             progress=self._progress,
         )
+        if assembly is None:
+            return pushed
         try:
             self._leave_catalog(self._where.at(pushed.digest), assembly, self._registries)
         except EnvfreezeError as error:

@@ -25,7 +25,8 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs.build import ENGINE, OUTPUT, one_image
+from envfreeze.verbs.build import OUTPUT, one_image
+from envfreeze.verbs.driving import NATIVE as ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -33,6 +33,7 @@ from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
@@ -165,11 +166,23 @@ def registry(tmp_path_factory: pytest.TempPathFactory, need) -> Iterator[Registr
         yield Registry(host)
 
 
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[None]]:
+    """`server`, for the tests in folders below."""
+    return server
+
+
 @contextmanager
-def server(name: str, command: list[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
+def server(
+    name: str,
+    command: list[str],
+    log: Path,
+    answers: Callable[[], bool],
+    env: Mapping[str, str] | None = None,
+) -> Iterator[None]:
     """Run a server for as long as the block lasts."""
     with log.open("wb") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     try:
         end = time.monotonic() + START_SECONDS
         while not answers():

@@ -71,6 +71,7 @@ records = st.builds(
     manifests=st.lists(images, max_size=2).map(tuple),
     source=snapshots,
     reused=st.lists(digests, max_size=3).map(tuple),
+    tools=st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True), texts, max_size=3),
 )
 verifications = st.builds(
     Verification,
