@@ -1,4 +1,4 @@
-"""Locks whose artifacts are made on the spot and lie in a cache of the test's own, and what is written of them."""
+"""Locks whose artifacts are made on the spot and lie in a cache of the test's own; what is written of them."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def test_an_image_without_a_digest_is_refused(text, image, line):
         instructions.check(instructions.read(text), text, ["amd64", "arm64"])
 
 
-# dockerfile-parse leaves the backslash before a `$`, BuildKit does not: tests/integration shows that.
-LINE = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"], exclude_characters="$"), max_size=30)
+# dockerfile-parse leaves a backslash before `$` and `\\`, BuildKit does not: tests/integration shows that.
+LINE = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"], exclude_characters="$\\"), max_size=30)
 
 
 @given(LINE)
