@@ -21,10 +21,19 @@ WRITER = 1
 """The version of all rules that shape bytes of an image (docs/formats/writer-1.md)."""
 
 PREFIX = "opt/venv"
-"""Where the Python environment lives in the image, without the leading slash, where Python is the base's."""
+"""Where the virtual environment lives in the image, without the leading slash."""
+
+PREFIX_BESIDE = "opt/envfreeze/venv"
+"""Where it lives on a base that has something else there."""
 
 CONDA_PREFIX = "opt/conda"
 """Where conda packages live in the image, without the leading slash."""
+
+STANDALONE_PREFIX = "opt/python"
+"""Where a build of python-build-standalone lives in the image, without the leading slash."""
+
+STANDALONE_PREFIX_BESIDE = "opt/envfreeze/python"
+"""Where it lives on a base that has something else there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,41 @@ class ImageBase:
 
 
 @dataclass(frozen=True, slots=True)
+class StandalonePython:
+    """A locked build of python-build-standalone.
+
+    Attributes:
+        version: exact: `3.12.13`.
+        build: the date of the release that it is of, `20260807`.
+        filename: `cpython-3.12.13+20260807-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz`.
+        digest: sha256 of the file.
+        size: bytes.
+        urls: where it is fetched from, in the order to try: http(s) or file, without credentials.
+        prefix: where it lives in the image, without the leading slash.
+
+    """
+
+    version: str
+    build: str
+    filename: str
+    digest: Digest
+    size: int
+    urls: tuple[str, ...]
+    prefix: str = STANDALONE_PREFIX
+
+    @property
+    def release(self) -> str:
+        """Version and build, as the file's name has them: `3.12.13+20260807`."""
+        return f"{self.version}+{self.build}"
+
+    @property
+    def interpreter(self) -> str:
+        """Absolute path of its Python in the image."""
+        minor = ".".join(self.version.split(".")[:2])
+        return f"/{self.prefix}/bin/python{minor}"
+
+
+@dataclass(frozen=True, slots=True)
 class CondaPackage:
     """A locked conda package.
 
@@ -314,10 +358,10 @@ class PlannedLayer:
     """One layer of the plan.
 
     Attributes:
-        kind: `debs`, `system`, `conda`, `wheels` or `environment`. Project files are not planned: they are
-            not locked.
+        kind: `debs`, `system`, `python`, `conda`, `wheels` or `environment`. Project files are not planned:
+            they are not locked.
         name: unique in the target, like `debs-03`, `deb-perl-base`, `system`, `wheel-torch`, `environment`.
-        packages: names of the debs, conda packages or wheels in it, sorted; empty for `system` and
+        packages: names of the debs, conda packages or wheels in it, sorted; empty for `system`, `python` and
             `environment`.
         seal: None where the lock is not sealed.
 
@@ -389,6 +433,9 @@ class Target:
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
         gpu: None where it has no CUDA and no machines with GPUs were named.
         image: the base, where it is an image of a registry; None: it is assembled from packages.
+        standalone: the Python, where it is a build of python-build-standalone; None: it comes from the base,
+            its distribution or conda.
+        environment: where the virtual environment lives in the image, without the leading slash.
 
     """
 
@@ -403,10 +450,14 @@ class Target:
     conda: tuple[CondaPackage, ...] = ()
     gpu: GpuFacts | None = None
     image: ImageBase | None = None
+    standalone: StandalonePython | None = None
+    environment: str = PREFIX
 
     @property
     def interpreter(self) -> str:
         """Where the Python of a virtual environment is: absolute path in the image."""
+        if self.standalone is not None:
+            return self.standalone.interpreter
         if self.image is not None and self.image.interpreter is not None:
             return self.image.interpreter
         return f"/usr/bin/python{self.python_minor}"
@@ -414,7 +465,7 @@ class Target:
     @property
     def prefix(self) -> str:
         """Where the environment that Python runs in lives in the image, without the leading slash."""
-        return CONDA_PREFIX if any(package.name == "python" for package in self.conda) else PREFIX
+        return CONDA_PREFIX if any(package.name == "python" for package in self.conda) else self.environment
 
     @property
     def python_minor(self) -> str:

@@ -6,6 +6,7 @@ its platform, nor its configuration, only the requirements, the pins and what th
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,10 +23,7 @@ from envfreeze.locking import answer, indexes, local, offered, requirements, riv
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import explain
-from envfreeze.locking.sources.builder import Builder
-from envfreeze.locking.sources.interpreter import this_platform
 from envfreeze.locking.sources.knowledge import allow_sdist
-from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from envfreeze.locking.provided import Provided
+    from envfreeze.locking.sources.builder import Builder
     from envfreeze.locking.sources.interpreter import Interpreter
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
@@ -134,8 +133,18 @@ def resolve(
             scratch = Path(temporary).resolve()
             builder = None
             if cache is not None and project.pip.resolver == "uv":
-                builder = builder_of(
-                    project, target, kept, cache=cache, offline=offline, newest=newest, progress=progress
+                # Hardly any project has something to build, and what builds takes long to import.
+                builder = functools.cache(
+                    partial(
+                        builder_of,
+                        project,
+                        target,
+                        kept,
+                        cache=cache,
+                        offline=offline,
+                        newest=newest,
+                        progress=progress,
+                    )
                 )
             with _both_sides(provided):
                 found = answer.find(
@@ -194,6 +203,9 @@ def builder_of(
         progress: told what is built.
 
     """
+    from envfreeze.locking.sources.builder import Builder  # noqa: PLC0415 - heavy
+    from envfreeze.locking.sources.workshop import Workshop  # noqa: PLC0415 - heavy
+
     tools = partial(_tools, project, offline=offline, exclude_newer=newest)
     authenticate = partial(indexes.authenticate, project=project)
     workshop = Workshop(cache, progress, offline, authenticate)
@@ -218,6 +230,8 @@ def _tools(
     exclude_newer: str | None,
 ) -> tuple[Wheel, ...]:
     """Resolve build requirements for an interpreter of this machine, from the project's indexes."""
+    from envfreeze.locking.sources.interpreter import this_platform  # noqa: PLC0415 - only to build
+
     platform, glibc = this_platform()
     settings = replace(
         project.pip,
@@ -270,7 +284,7 @@ def _wheels(
     target: PipTarget,
     pins: Sequence[Wheel],
     scratch: Path,
-    builder: Builder | None,
+    builder: Callable[[], Builder] | None,
 ) -> tuple[Wheel, ...]:
     accepted = target.tags
     pinned = {pin.filename: pin for pin in pins}
@@ -282,7 +296,7 @@ def _wheels(
         try:
             wheels.append(_wheel(package, accepted, pinned, scratch))
         except _NoWheelError as error:
-            if builder is not None and builder.may_build(package):
+            if builder is not None and builder().may_build(package):
                 sources.append(package)
             else:
                 missing.append(str(error))
@@ -300,8 +314,8 @@ def _wheels(
             details=tuple(sorted(unhashed)),
             hint="use an index that states sha256 hashes",
         )
-    if builder is not None:
-        wheels += [builder.wheel(package, scratch, str(target), accepted) for package in sources]
+    if builder is not None and sources:
+        wheels += [builder().wheel(package, scratch, str(target), accepted) for package in sources]
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.oci.entry import Entry, FromFile, Kind, path_problem, symlink
+from envfreeze.oci.entry import Entry, FromFile, Kind, symlink
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,6 +75,7 @@ _SUITE_PART = "[a-z0-9][a-z0-9.+-]*"
 _NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _CONDA_NAME = "[a-z0-9_](?:[a-z0-9._-]*)"
 _NUMBER = "(?:0|[1-9][0-9]{0,9})"
+_COUNT = "(?:0|[1-9][0-9]?)"
 _REST = rf"[^ {_CONTROL}]*"
 _HOST = rf"[^/@ {_CONTROL}]+(?:/{_REST})?"
 
@@ -124,15 +125,40 @@ IMAGE = Table(
         Key(
             "python",
             Text(
-                r"3\.(?:0|[1-9][0-9]?)",
-                "a minor version like 3.13",
-                "the exact version is the suite's, and the lock holds it",
+                rf"3\.{_COUNT}(?:\.{_COUNT})?",
+                "a version like 3.13 or 3.13.5",
+                "the lock holds the exact version, whichever of the two is asked for",
             ),
-            "The minor version of Python that the image must have. A suite has one Python: with another "
-            "one asked for, locking fails and names what the suite has. Where conda provides Python, conda "
-            "gives this one.",
+            "The version of Python that the image must have: a minor version, or an exact one. Where the "
+            "base and its distribution have another one, it is a build of python-build-standalone. Where "
+            "conda provides Python, conda gives this one.",
             'python = "3.13"',
             otherwise="the base's own",
+        ),
+        Key(
+            "python-source",
+            Choice(("base", "distribution", "standalone", "conda")),
+            "Where Python comes from: what is in the base, the packages of its distribution, a build of "
+            "python-build-standalone, or the environment file's packages.",
+            'python-source = "standalone"',
+            otherwise="the first of them that has the Python: conda where the environment file names one, "
+            "the base, the distribution, python-build-standalone",
+        ),
+        Key(
+            "python-mirror",
+            _ARCHIVE,
+            "Where builds of python-build-standalone are fetched from: the folder that holds a folder for "
+            "each date. The build's own address is asked after it.",
+            'python-mirror = "https://mirror.example.org/python-build-standalone"',
+            otherwise="the environment variable UV_PYTHON_INSTALL_MIRROR",
+        ),
+        Key(
+            "python-index",
+            _ARCHIVE,
+            "A list of builds of python-build-standalone, in uv's format.",
+            'python-index = "https://mirror.example.org/python-downloads.json"',
+            otherwise="the environment variable UV_PYTHON_DOWNLOADS_JSON_URL, else the list that the package "
+            "pbs-installer brings",
         ),
         Key(
             "platform",
@@ -590,12 +616,23 @@ RECORD = Table(
     (
         Key(
             "store",
-            Items(
-                Choice(("notes",), "this version of envfreeze keeps records in git notes only"), at_least=1
-            ),
-            "Where records are kept. `notes`: in git notes, or in a file beside the lock outside git.",
-            'store = ["notes"]',
+            Items(Choice(("notes", "file", "registry")), at_least=1),
+            "Where records are written. `notes`: in git notes, or in a file beside the lock outside git. "
+            "`file`: in envfreeze.records.jsonl beside the lock, which you commit. `registry`: attached to "
+            "the image where it is pushed to. Several at once if you like; all places are read.",
+            'store = ["notes", "registry"]',
             ("notes",),
+        ),
+        Key(
+            "repository",
+            Text(
+                r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/.+",
+                "a registry's host and a repository",
+                "as in registry.example.org/team/train, without a tag",
+            ),
+            "The repository of a registry in which records are looked for that are nowhere else.",
+            'repository = "registry.example.org/team/train"',
+            otherwise="a registry is asked only where an image in it is named",
         ),
     ),
 )

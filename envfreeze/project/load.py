@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 from envfreeze.oci.platform import Platform
 from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda
@@ -116,7 +116,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         pip=pip,
         apt=apt,
         entropy=entropy,
-        record=RecordSettings(tuple(settings["record"]["store"])),
+        record=RecordSettings(tuple(settings["record"]["store"]), settings["record"]["repository"]),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,
@@ -140,9 +140,10 @@ def _folder(root: Path) -> Path:
 
 
 def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSettings:
+    exact = values["python"]
     return ImageSettings(
         base=values["base"],
-        python=values["python"],
+        python=None if exact is None else ".".join(exact.split(".")[:2]),
         platforms=tuple(map(Platform.parse, several(values["platform"]))),
         env=dict(values["env"]),
         packages=tuple(values["packages"]),
@@ -153,6 +154,10 @@ def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSett
         entrypoint=_arguments(values["entrypoint"]),
         cmd=_arguments(values["cmd"]),
         labels=dict(values["labels"]),
+        python_exact=exact if exact is not None and exact.count(".") > 1 else None,
+        python_source=values["python-source"],
+        python_mirror=values["python-mirror"],
+        python_index=values["python-index"],
     )
 
 
@@ -300,7 +305,9 @@ def _effective(
             "labels": dict(image.labels),
             "packages": sorted(image.packages),
             "platform": [str(platform) for platform in image.platforms],
-            "python": image.python,
+            "python": image.python_exact or image.python,
+            # Without it the hash of older locks stays what it is.
+            **({} if image.python_source is None else {"python-source": image.python_source}),
             "user": image.user,
             "workdir": image.workdir,
         },

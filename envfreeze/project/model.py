@@ -58,6 +58,11 @@ class ImageSettings:
         entrypoint: argument list or None.
         cmd: argument list or None.
         labels: the image's labels.
+        python_exact: the exact version asked for (`3.13.5`), of the minor version `python`; None: any.
+        python_source: where Python comes from: `base`, `distribution`, `standalone` or `conda`; None: it is
+            found out.
+        python_mirror: where builds of python-build-standalone are fetched from first; None: nowhere else.
+        python_index: a list of such builds, as uv has it; None: the one that envfreeze comes with.
 
     """
 
@@ -73,6 +78,10 @@ class ImageSettings:
     entrypoint: tuple[str, ...] | None
     cmd: tuple[str, ...] | None
     labels: Mapping[str, str]
+    python_exact: str | None = None
+    python_source: str | None = None
+    python_mirror: str | None = None
+    python_index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +273,13 @@ class RecordSettings:
     """`[record]`.
 
     Attributes:
-        stores: where records go; `notes` (git notes, or a file outside git).
+        stores: where records go: `notes` (git notes, or a file outside git), `file`, `registry`.
+        repository: registry and repository in which records are looked for; None: in none.
 
     """
 
     stores: tuple[str, ...]
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from envfreeze.errors import IncompatibleError, UsageError
 from envfreeze.locking import conda, cutoffs, files, indexes
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import fitting
+from envfreeze.verbs import fitting, os_side
 from envfreeze.verbs import targets as sides
 from envfreeze.verbs.resolve import digests, runtime
 from envfreeze.verbs.seal import without_files
@@ -104,7 +104,7 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         moved = list(_conda_drift(target, side.packages))
         yield from moved
         own = conda.python_of(side.packages) is None
-        causes = sides.base_drift(project, target, wish, python=own)
+        causes = os_side.drift(project, target, wish, python=own)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes or moved:
             continue
@@ -134,7 +134,7 @@ def _gpu_drift(project: Project, target: Target) -> Iterator[str]:
 
 
 def _imported_drift(project: Project, target: Target, wish: Wish) -> Iterator[str]:
-    causes = sides.base_drift(project, target, wish, python=conda.python_of(target.conda) is None)
+    causes = os_side.drift(project, target, wish, python=conda.python_of(target.conda) is None)
     yield from (f"{target.platform}: {cause}" for cause in causes)
     if not causes:
         fresh = sides.imported(project, target.platform, target, wish)

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
-from envfreeze.locking import changes, cutoffs, files
+from envfreeze.locking import cutoffs, files
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
@@ -132,6 +132,8 @@ def lock(
     if project.docker.output is not None:
         written = (*written, *_build_folder(made, project, wish, changed=bool(written)))
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
+    from envfreeze.locking import changes  # noqa: PLC0415 - not before the packages are asked for
+
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
 
 
@@ -212,6 +214,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                 ),
                 wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
                 gpu=None if target.gpu is None else replace(target.gpu, tables=_NO_TABLES),
+                standalone=None if target.standalone is None else replace(target.standalone, urls=()),
             )
             for target in lock.targets
         )
@@ -221,11 +224,15 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
 
 
 def _explained(before: Lock, made: Lock) -> Lock:
-    """The older lock with what the newer one knows of who needs whom: that moves no image and no seal."""
+    """The older lock with what the newer one knows of who needs whom, and of where Python is.
+
+    That moves no image and no seal.
+    """
     targets = (
         replace(
             old,
             wheels=new.wheels,
+            standalone=new.standalone,
             base=replace(
                 old.base,
                 packages=tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 from envfreeze import __version__
 from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Level, Verdict
+from envfreeze.digest import Digest
 from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
 from envfreeze.layers.files import included
 from envfreeze.locking import files, indexes
-from envfreeze.locking.model import WRITER
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
@@ -23,21 +24,21 @@ from envfreeze.project.load import load
 from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
-from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs.build import OUTPUT, one_image
-from envfreeze.verbs.driving import NATIVE as ENGINE
+from envfreeze.verbs import against_lock, images, recorded, recording
+from envfreeze.verbs.build import one_image
+from envfreeze.verbs.built import OUTPUT
+from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record, RecordedImage
-    from envfreeze.records.store import RecordStore
+    from envfreeze.verbs.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,53 @@ class VerifyOutcome:
 
     Attributes:
         verdict: how the rebuilt image compares with the original.
-        record: the build that was repeated.
+        record: the build that was repeated; None: a lock was built, without a record.
         seconds: how long it took.
 
     """
 
     verdict: Verdict
-    record: Record
+    record: Record | None
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """How images are made anew.
+
+    Attributes:
+        cache: has the downloads.
+        offline: fetch nothing.
+        workers: threads; None: one per processor.
+        progress: told what happens.
+
+    """
+
+    cache: Cache
+    offline: bool
+    workers: int | None
+    progress: Progress
+
+    def images(self, lock: Lock, folder: Path) -> list[Image]:
+        """Make the images of a lock, without a layer that was made before."""
+        assembly = native.assemble(
+            lock,
+            root=folder,
+            cache=self.cache,
+            progress=self.progress,
+            reuse=False,
+            offline=self.offline,
+            workers=self.workers,
+            authenticate=_authenticate(folder),
+        )
+        return [made.image for made in assembly.images]
+
+
 def verify(
-    digest: Digest,
+    image: Digest | str,
     *,
     root: Path,
+    lock: Path | None = None,
     against: Path | None = None,
     offline: bool = False,
     workers: int | None = None,
@@ -67,16 +101,18 @@ def verify(
     record: bool = True,
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
-    """Rebuild the image that a digest names, from its record alone, and compare.
+    """Rebuild an image from its record alone, and compare.
 
     The files come from a clean checkout of the recorded commit, the lock from the record. No layer that was
-    made before is used; downloads in the cache are, since their hashes are checked again.
+    made before is used; downloads in the cache are, since their hashes are checked again. A record that is
+    not on this machine is looked for at the git remote, and beside the image in its registry.
 
     Args:
-        digest: of a manifest, an index or a config.
+        image: digest of a manifest, an index or a config; or any image, as `images.parse` reads it.
         root: a folder of the repository, or the project's folder where there is no repository.
+        lock: build this `envfreeze.lock`, with what lies beside it, and look for no record.
         against: an OCI layout or archive with the original, for the explanation of differences; None: where
-            the build left it.
+            the build left it, or where the image is.
         offline: fetch nothing.
         workers: threads; None: one per processor.
         cache: None: the user's.
@@ -84,82 +120,82 @@ def verify(
         progress: told what happens.
 
     Raises:
-        UsageError: no record names the digest, or this machine lacks what it was built from.
+        UsageError: no record names the image, or this machine lacks what it was built from.
         UntrustedError: the record, the lock or an artifact is not what it should be.
         NetworkError: an artifact cannot be had.
 
     """
     started = time.monotonic()
     cache = cache or Cache.open()
-    store = open_store(root, progress=progress)
+    text = str(image)
+    anew = Rebuilding(cache, offline, workers, progress)
     given = None if against is None else _read(against)
-    with cache.scratch() as scratch:
-        recorded, folder = _restored(store, digest, root, scratch)
-        chosen = _chosen(recorded, digest)
-        if given is not None and not given.keys() & {image.manifest for image in chosen}:
-            raise UsageError(f"{against} does not hold {digest}")
-        lock = _of_platforms(files.read(folder), chosen, digest)
-        names = included(folder, lock.runtime.include)
-        edited = digest_of(folder, names) != recorded.source.included
-        assembly = native.assemble(
-            lock,
-            root=folder,
+    if lock is not None:
+        verdict = against_lock.verify(text, lock, root=root, given=given, anew=anew)
+        return VerifyOutcome(verdict, None, time.monotonic() - started)
+    repository = images.repository_of(text)
+    with (
+        recording.opened(
+            root, repository=repository, offline=offline, cache=cache, progress=progress
+        ) as store,
+        cache.scratch() as scratch,
+        ExitStack() as stack,
+    ):
+        found = recorded.find(
+            text,
+            root=root,
+            store=store,
+            scratch=scratch,
             cache=cache,
-            progress=progress,
-            reuse=False,
             offline=offline,
-            workers=workers,
-            authenticate=_authenticate(folder),
+            progress=progress,
         )
-        rebuilt = [made.image for made in assembly.images]
-        verdict = _verdict(digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded))
-    if edited and verdict.level is not Level.IDENTICAL:
-        what = "the files that `include` names are not those that were built"
-        finding = Finding(
-            "project", None, None, what, "the build was of files that no commit and no patch has"
-        )
-        verdict = replace(verdict, findings=(finding, *verdict.findings))
-    if record:
-        store.add_verification(
-            Verification(
-                at=moment(),
-                version=__version__,
-                digest=recorded.digest,
-                level=verdict.level.value,
-                commit=recorded.source.commit,
+        if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
+            raise UsageError(f"{against} does not hold {found.asked}")
+        read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
+        names = included(found.folder, read.runtime.include)
+        edited = digest_of(found.folder, names) != found.record.source.included
+        rebuilt = anew.images(read, found.folder)
+
+        def originals() -> Mapping[Digest, Image]:
+            if given or (left := _left_by_build(root, found.record)):
+                return given or left
+            return _where_named(text, root, anew, stack)
+
+        verdict = _verdict(found, rebuilt, originals)
+        if edited and verdict.level is not Level.IDENTICAL:
+            what = "the files that `include` names are not those that were built"
+            finding = Finding(
+                "project", None, None, what, "the build was of files that no commit and no patch has"
             )
-        )
-    return VerifyOutcome(verdict, recorded, time.monotonic() - started)
-
-
-def _restored(store: RecordStore, digest: Digest, root: Path, scratch: Path) -> tuple[Record, Path]:
-    """The newest record of a digest whose sources this machine has, and the folder they are restored to."""
-    found = store.find(digest)
-    if not found:
-        raise UsageError(
-            f"no record of {digest} in {root}",
-            hint=f"records made elsewhere: {store.fetch_hint}" if store.fetch_hint else "",
-        )
-    missing: UsageError | None = None
-    for number, recorded in enumerate(found):
-        if recorded.engine != ENGINE or recorded.writer > WRITER:
-            raise UntrustedError(
-                f"{digest} was built by engine {recorded.engine!r} with writer version {recorded.writer}; "
-                f"this envfreeze has {ENGINE!r} with writer versions up to {WRITER}",
-                hint="upgrade envfreeze",
+            verdict = replace(verdict, findings=(finding, *verdict.findings))
+        if record:
+            store.add_verification(
+                Verification(
+                    at=moment(),
+                    version=__version__,
+                    digest=found.record.digest,
+                    level=verdict.level.value,
+                    commit=found.record.source.commit,
+                )
             )
-        try:
-            return recorded, store.restore(recorded, scratch / f"checkout-{number}")
-        except UsageError as error:
-            missing = missing or error
-    raise missing or UsageError(f"no record of {digest}")
+        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started)
 
 
-def _chosen(recorded: Record, digest: Digest) -> tuple[RecordedImage, ...]:
-    """The images that a digest names: all of the record's, or the one whose manifest or config it is."""
-    if digest == recorded.digest:
-        return recorded.manifests
-    return tuple(image for image in recorded.manifests if digest in {image.manifest, image.config})
+def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
+    """The verdict on the image that was asked for, where that is the recorded one packed anew."""
+    if found.likeness is Likeness.SAME:
+        return verdict
+    level = Level.LAYERS if found.likeness is Likeness.CONFIG else Level.TREE
+    finding = Finding(
+        "manifest",
+        None,
+        None,
+        f"{found.asked} is the recorded {verdict.reference} in another form: {found.likeness.value}",
+        "it was pushed from a store that packs layers anew, as Docker's classic store does",
+    )
+    worst = level if verdict.level is Level.IDENTICAL else verdict.level
+    return replace(verdict, level=worst, reference=found.asked, findings=(finding, *verdict.findings))
 
 
 def _authenticate(folder: Path) -> Callable[[str], str]:
@@ -195,20 +231,30 @@ def _left_by_build(root: Path, recorded: Record) -> dict[Digest, Image]:
         return {}
 
 
+def _where_named(text: str, root: Path, anew: Rebuilding, stack: ExitStack) -> dict[Digest, Image]:
+    """The images where the user says that they are; none of a digest alone, or where they cannot be had."""
+    try:
+        if isinstance(images.parse(text), Digest):
+            return {}
+        opened = images.opened(
+            text, root=root, cache=anew.cache, offline=anew.offline, progress=anew.progress
+        )
+        return {image.digest: image for image in images.images_of(stack.enter_context(opened))}
+    except EnvfreezeError as error:
+        anew.progress.note(f"the original cannot be compared with: {error.message}")
+        return {}
+
+
 def _verdict(
-    digest: Digest,
-    recorded: Record,
-    chosen: Sequence[RecordedImage],
-    rebuilt: Sequence[Image],
-    originals: Callable[[], Mapping[Digest, Image]],
+    found: Recorded, rebuilt: Sequence[Image], originals: Callable[[], Mapping[Digest, Image]]
 ) -> Verdict:
     whole = one_image(rebuilt).digest
-    reference = recorded.digest if digest == recorded.digest else chosen[0].manifest
+    reference = found.record.digest if found.chosen == found.record.manifests else found.chosen[0].manifest
     if whole == reference:
         return Verdict(Level.IDENTICAL, reference, whole, ())
     at_hand = originals()
     findings: list[Finding] = []
-    for image, ours in zip(chosen, rebuilt, strict=True):
+    for image, ours in zip(found.chosen, rebuilt, strict=True):
         if ours.digest != image.manifest:
             findings.extend(_explained(image, ours, at_hand.get(image.manifest)).findings)
     return Verdict(Level.DIFFERENT, reference, whole, tuple(findings))

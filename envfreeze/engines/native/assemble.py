@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import known, misfits
 from envfreeze.engines.native.accounts import accounts_of, check_user
-from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
+from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, python_of, wheels_of
 from envfreeze.engines.native.base import Base
 from envfreeze.engines.native.config import config_on, description, image_config
 from envfreeze.engines.native.judging import Judging
@@ -226,11 +226,13 @@ class _TargetAssembly:
                 if layer.kind != "environment" or wheel.digest not in names
             }
             conda = {package.name: package for layer in missing for package in conda_of(target, layer)}
+            python = next((one for layer in missing if (one := python_of(target, layer)) is not None), None)
             files = obtain(
                 target,
                 debs.values(),
                 wheels.values(),
                 conda.values(),
+                python,
                 cache=cache,
                 root=self._root,
                 offline=self._offline,
@@ -240,6 +242,7 @@ class _TargetAssembly:
             total = sum(wheel.size or 0 for layer in missing for wheel in wheels_of(target, layer))
             total += _INFLATION * sum(deb.size for deb in debs.values())
             total += _INFLATION * sum(package.size or 0 for package in conda.values())
+            total += 0 if python is None else _INFLATION * python.size
             task = self._progress.task(f"assembling {len(missing)} layers for {target.platform}", total)
             try:
                 with cache.scratch() as scratch:

@@ -199,6 +199,28 @@ class Builder:
         )
 
 
+def rebuilt(wheel: Wheel, root: Path, workshop: Workshop) -> Path:
+    """Have a built wheel in the cache: as it lies there, or built again from its locked source; its file.
+
+    Args:
+        wheel: has a source.
+        root: the project's folder.
+        workshop: where to build.
+
+    Raises:
+        NetworkError: the source or a build requirement cannot be had.
+        UntrustedError: the source, or what it is built into, is not what was locked.
+        ResolutionError: it cannot be built here.
+        MachineError: this machine cannot isolate a build.
+
+    """
+    if wheel.source is None:
+        raise ValueError(wheel.filename)
+    if (present := workshop.cache.find(wheel.digest)) is not None:
+        return present
+    return workshop.rebuild(wheel, obtain(wheel.source, root, workshop))
+
+
 def obtain(source: Source, root: Path, workshop: Workshop) -> Path:
     """Have the archive of a locked source.
 
