@@ -1,4 +1,4 @@
-"""Locks whose artifacts are made on the spot and lie in a cache of the test's own; what is written of them."""
+"""Locks whose artifacts are made on the spot and lie in a cache of the test's own, and what is written of it."""
 
 from __future__ import annotations
 
@@ -149,10 +149,11 @@ class Kit:
         return AptBase("apt:debian/trixie", (archive,), (index,), packages)
 
     def image(self, reference: str = "registry.example.org/team/base:1", **config) -> ImageBase:
-        """A base that is an image, of which only the config is there."""
+        """A base that is an image of one small layer."""
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         settings = {"Env": [path], "Cmd": ["bash"], **config}
-        layer = Digest.of(b"layer")
+        content = _tar({"etc/os-release": b"ID=debian\n"})
+        layer, size = self.keep(content), len(content)
         document = {
             "architecture": "amd64",
             "os": "linux",
@@ -167,7 +168,7 @@ class Kit:
             config=self.keep(content),
             config_size=len(content),
             places=(reference.rpartition(":")[0],),
-            layers=(ImageLayer(layer, layer, 5, "application/vnd.oci.image.layer.v1.tar+gzip"),),
+            layers=(ImageLayer(layer, layer, size, "application/vnd.oci.image.layer.v1.tar"),),
             env={},
             distribution="debian",
             release="13",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,21 @@ def an_image_s_own_python(kit):
     return kit.lock(target), ""
 
 
+def a_standalone_python(kit, standalone_archive):
+    archive = standalone_archive.archive(standalone_archive.small())
+    python = replace(standalone_archive.locked(archive), prefix="opt/envfreeze/python")
+    kit.keep(archive)
+    target = kit.target(
+        python="3.12.13",
+        standalone=python,
+        environment="opt/envfreeze/venv",
+        image=kit.image(),
+        base=kit.suite(),
+        wheels=(kit.wheel("alpha"),),
+    )
+    return kit.lock(target), ""
+
+
 def two_platforms(kit):
     arm = kit.target(
         platform=Platform.parse("linux/arm64"),
@@ -133,6 +149,10 @@ def check(kit, made, name):
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_kind_s_dockerfile_is_this(kit, kind):
     check(kit, kind(kit), kind.__name__)
+
+
+def test_a_standalone_python_s_dockerfile_is_this(kit, standalone_archive):
+    check(kit, a_standalone_python(kit, standalone_archive), "a_standalone_python")
 
 
 def test_a_conda_environment_s_dockerfile_is_this(kit, conda_channel):
