@@ -129,10 +129,25 @@ def lock(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
     written = files.write(made, project.root)
+    if project.docker.output is not None:
+        written = (*written, *_build_folder(made, project, wish, changed=bool(written)))
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     from envfreeze.locking import changes  # noqa: PLC0415 - not before the packages are asked for
 
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
+
+
+def _build_folder(made: Lock, project: Project, wish: Wish, *, changed: bool) -> tuple[Path, ...]:
+    """Write the build folder that `[docker] output` names where the lock changed, or it is not there."""
+    from envfreeze.engines import dockerfile  # noqa: PLC0415 - only where asked
+
+    into = project.root / (project.docker.output or "")
+    if not changed and (into / dockerfile.DOCKERFILE).exists():
+        return ()
+    folder = dockerfile.write(
+        made, project, into, cache=wish.cache, progress=wish.progress, offline=wish.offline
+    )
+    return (folder.dockerfile,)
 
 
 def _check_solvable(project: Project) -> None:

@@ -70,6 +70,8 @@ def render(project: Project, values: Mapping[str, object]) -> str:
         if own is not None:
             _check(environment, own)
         text = environment.get_template(own or DOCKERFILE).render(values)
+    except UsageError:
+        raise
     except TemplateSyntaxError as error:
         raise UsageError(f"{error.name}:{error.lineno}: {error.message}", hint=_HINT) from error
     except TemplateNotFound as error:
