@@ -51,7 +51,7 @@ def test_a_digest_that_nobody_recorded_is_said(project):
     ended = verified(project, Digest.of(b"never built"))
     assert ended.code == 2
     assert f"no record of {Digest.of(b'never built')}" in ended.stderr
-    assert "git fetch" in ended.stderr
+    assert f"registry.example.org/team/train@{Digest.of(b'never built')}" in ended.stderr
     assert project.run("verify", "latest").code == 2
 
 
