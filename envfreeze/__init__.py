@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
+    from envfreeze.verbs.diff import diff
     from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
     from envfreeze.verbs.lock import lock
@@ -27,11 +28,25 @@ if TYPE_CHECKING:
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
 
-__all__ = ["build", "check", "doctor", "init", "load", "lock", "log", "outdated", "tree", "verify", "why"]
+__all__ = [
+    "build",
+    "check",
+    "diff",
+    "doctor",
+    "init",
+    "load",
+    "lock",
+    "log",
+    "outdated",
+    "tree",
+    "verify",
+    "why",
+]
 
 _MODULES = {
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
+    "diff": "envfreeze.verbs.diff",
     "doctor": "envfreeze.verbs.doctor",
     "init": "envfreeze.verbs.init",
     "check": "envfreeze.verbs.check",

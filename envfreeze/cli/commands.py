@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from envfreeze import __version__
-from envfreeze.cli import base, build, cache, doctor, gpu, init, lock, log, schema, tree, verify, why
+from envfreeze.cli import base, build, cache, diff, doctor, gpu, init, lock, log, schema, tree, verify, why
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.options import Command, Group
@@ -42,6 +42,7 @@ app.command("tree", cls=Command)(tree.tree)
 app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("verify", cls=Command)(verify.verify)
+app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)

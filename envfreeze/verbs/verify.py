@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
+from envfreeze.compare import causes
 from envfreeze.compare.images import compare, compare_record
-from envfreeze.compare.model import Finding, Level, Verdict
+from envfreeze.compare.model import Kind, Level, Verdict, finding, worst
 from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
 from envfreeze.layers.files import included
 from envfreeze.locking import files, indexes
 from envfreeze.locking.model import WRITER
-from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
-from envfreeze.oci.image import ImageIndex
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
 from envfreeze.records.git import Repository
@@ -27,11 +28,13 @@ from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.build import ENGINE, one_image
 from envfreeze.verbs.built import OUTPUT
+from envfreeze.verbs.images import images_of, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from envfreeze.compare.inventory import Inventory
     from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
@@ -48,23 +51,26 @@ class VerifyOutcome:
         verdict: how the rebuilt image compares with the original.
         record: the build that was repeated.
         seconds: how long it took.
+        inventories: the rebuilt images by package, by platform, where that was asked for.
 
     """
 
     verdict: Verdict
     record: Record
     seconds: float
+    inventories: tuple[tuple[str, Inventory], ...] = ()
 
 
 def verify(
     digest: Digest,
     *,
     root: Path,
-    against: Path | None = None,
+    against: str | Path | None = None,
     offline: bool = False,
     workers: int | None = None,
     cache: Cache | None = None,
     record: bool = True,
+    inventory: bool = False,
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
     """Rebuild the image that a digest names, from its record alone, and compare.
@@ -75,12 +81,13 @@ def verify(
     Args:
         digest: of a manifest, an index or a config.
         root: a folder of the repository, or the project's folder where there is no repository.
-        against: an OCI layout or archive with the original, for the explanation of differences; None: where
-            the build left it.
+        against: the original, for the explanation of differences, named as `verbs.images` reads it; None:
+            where the build left it.
         offline: fetch nothing.
         workers: threads; None: one per processor.
         cache: None: the user's.
         record: add the outcome to the records.
+        inventory: also take down the rebuilt images by package, for a page.
         progress: told what happens.
 
     Raises:
@@ -92,8 +99,12 @@ def verify(
     started = time.monotonic()
     cache = cache or Cache.open()
     store = open_store(root, progress=progress)
-    given = None if against is None else _read(against)
-    with cache.scratch() as scratch:
+    with ExitStack() as stack:
+        given = None
+        if against is not None:
+            named = opened(str(against), root=root, cache=cache, offline=offline, progress=progress)
+            given = {image.digest: image for image in images_of(stack.enter_context(named))}
+        scratch = stack.enter_context(cache.scratch())
         recorded, folder = _restored(store, digest, root, scratch)
         chosen = _chosen(recorded, digest)
         if given is not None and not given.keys() & {image.manifest for image in chosen}:
@@ -112,13 +123,14 @@ def verify(
             authenticate=_authenticate(folder),
         )
         rebuilt = [made.image for made in assembly.images]
-        verdict = _verdict(digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded))
+        verdict = _verdict(
+            digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded), progress
+        )
+        inventories = tuple(_inventories(rebuilt, verdict, progress)) if inventory else ()
     if edited and verdict.level is not Level.IDENTICAL:
         what = "the files that `include` names are not those that were built"
-        finding = Finding(
-            "project", None, None, what, "the build was of files that no commit and no patch has"
-        )
-        verdict = replace(verdict, findings=(finding, *verdict.findings))
+        said = finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES)
+        verdict = replace(verdict, findings=(said, *verdict.findings))
     if record:
         store.add_verification(
             Verification(
@@ -129,7 +141,7 @@ def verify(
                 commit=recorded.source.commit,
             )
         )
-    return VerifyOutcome(verdict, recorded, time.monotonic() - started)
+    return VerifyOutcome(verdict, recorded, time.monotonic() - started, inventories)
 
 
 def _restored(store: RecordStore, digest: Digest, root: Path, scratch: Path) -> tuple[Record, Path]:
@@ -178,21 +190,24 @@ def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -
     return replace(lock, targets=tuple(by_platform[image.platform] for image in chosen))
 
 
-def _read(place: Path) -> dict[Digest, Image]:
-    """The images of a layout or an archive by the digests of their manifests."""
-    source = layout.read(place) if place.is_dir() else oci_archive.read(place)
-    images = source.images if isinstance(source, ImageIndex) else (source,)
-    return {image.digest: image for image in images}
-
-
 def _left_by_build(root: Path, recorded: Record) -> dict[Digest, Image]:
     """What the build may have left in the project's folder; nothing where it cannot be read."""
     repository = Repository.find(root)
     folder = root if repository is None else repository.toplevel / recorded.source.project
     try:
-        return _read(folder / OUTPUT)
+        return {image.digest: image for image in images_of(layout.read(folder / OUTPUT))}
     except EnvfreezeError:
         return {}
+
+
+def _inventories(
+    rebuilt: Sequence[Image], verdict: Verdict, progress: Progress
+) -> Iterator[tuple[str, Inventory]]:
+    from envfreeze.compare.inventory import take  # noqa: PLC0415 - for pages only
+
+    named = {one.path for one in verdict.findings if one.path is not None}
+    for image in rebuilt:
+        yield str(image.platform), take(image, named, progress=progress)
 
 
 def _verdict(
@@ -201,26 +216,42 @@ def _verdict(
     chosen: Sequence[RecordedImage],
     rebuilt: Sequence[Image],
     originals: Callable[[], Mapping[Digest, Image]],
+    progress: Progress,
 ) -> Verdict:
     whole = one_image(rebuilt).digest
     reference = recorded.digest if digest == recorded.digest else chosen[0].manifest
     if whole == reference:
         return Verdict(Level.IDENTICAL, reference, whole, ())
     at_hand = originals()
-    findings: list[Finding] = []
-    for image, ours in zip(chosen, rebuilt, strict=True):
-        if ours.digest != image.manifest:
-            findings.extend(_explained(image, ours, at_hand.get(image.manifest)).findings)
-    return Verdict(Level.DIFFERENT, reference, whole, tuple(findings))
+    verdicts = [
+        (ours, _explained(image, ours, at_hand.get(image.manifest), progress))
+        for image, ours in zip(chosen, rebuilt, strict=True)
+        if ours.digest != image.manifest
+    ]
+    findings = [
+        replace(one, platform=str(ours.platform) if len(chosen) > 1 else "")
+        for ours, verdict in verdicts
+        for one in verdict.findings
+    ]
+    counts: Counter[Kind] = Counter()
+    for _, verdict in verdicts:
+        counts.update(verdict.counts)
+    if not verdicts:
+        findings = [finding(Kind.MANIFEST, "index", "the index is another, its images are not")]
+        counts[Kind.MANIFEST] += 1
+    level = worst((*(verdict.level for _, verdict in verdicts), *(one.level for one in findings)))
+    read = sum(verdict.layers_read for _, verdict in verdicts)
+    return Verdict(level, reference, whole, tuple(findings), counts, read)
 
 
-def _explained(image: RecordedImage, ours: Image, original: Image | None) -> Verdict:
+def _explained(image: RecordedImage, ours: Image, original: Image | None, progress: Progress) -> Verdict:
     """The differences by content where the original is at hand and sound, else by the recorded digests."""
     if original is not None:
         try:
-            return compare(original, ours)
+            return compare(original, ours, progress=progress)
         except UntrustedError as error:
-            damaged = Finding("", None, None, f"the original at hand cannot be read: {error.message}", "")
+            what = f"the original at hand cannot be read: {error.message}"
+            damaged = finding(Kind.ORIGINAL, "", what, causes.UNREADABLE_ORIGINAL)
             by_digests = _by_digests(image, ours)
             return replace(by_digests, findings=(damaged, *by_digests.findings))
     return _by_digests(image, ours)
