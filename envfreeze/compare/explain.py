@@ -7,7 +7,6 @@ have, and which files to look into; the second makes the findings.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from envfreeze.compare.align import Gap
 from envfreeze.compare.entries import BOTH, REBUILT, REFERENCE, Owner
 from envfreeze.compare.insides import NOTHING, look
 from envfreeze.compare.model import UNKNOWN, Finding, Kind, Level, finding, worst
+from envfreeze.compare.names import ASSEMBLED
 from envfreeze.compare.packages import Sets
 from envfreeze.compare.phrases import phrase
 from envfreeze.errors import UntrustedError
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from envfreeze.compare.model import Cause
     from envfreeze.compare.stack import Stack
     from envfreeze.compare.trees import Difference
-
-_ASSEMBLED: Final = re.compile(r"system|environment|files|(debs|deb|conda|wheels|wheel)-.+")
-"""The layers that the native engine makes (`layers.plan`); below them there is only a base."""
 
 _ALONE: Final = frozenset({Kind.ADDED, Kind.REMOVED})
 _CHEAP: Final = 256 << 20
@@ -270,6 +267,6 @@ def _base_moved(stack: Stack) -> dict[int, frozenset[int]]:
     if len(stack.slots) == 1 and (len(first.reference) == 1 or len(first.rebuilt) == 1):
         return {}
     names = [stack.name(side, positions[0]) for side, positions in ((0, first.reference), (1, first.rebuilt))]
-    if any(_ASSEMBLED.fullmatch(name) for name in names):
+    if any(ASSEMBLED.fullmatch(name) for name in names):
         return {}
     return {REFERENCE: frozenset(first.reference), REBUILT: frozenset(first.rebuilt)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
 
 _LONGEST = 120
+ASSEMBLED = re.compile(
+    r"(system|environment|files|(?:debs|deb|conda|wheels|wheel)-[^\s:]+)(?:: .*)?", re.DOTALL
+)
+"""The layers that the native engine makes; what is in them follows their name (docs/formats/image.md)."""
 
 
 def layer_names(image: Image, given: Sequence[str] = ()) -> tuple[str, ...]:
@@ -54,5 +59,8 @@ def history(image: Image) -> tuple[str, ...]:
 
 def _short(name: str) -> str:
     """One line that ends somewhere: a `RUN` step may have hundreds of them."""
+    own = ASSEMBLED.fullmatch(name)
+    if own is not None:
+        return own[1]
     line = " ".join(name.split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -75,9 +75,9 @@ def of_attribute(kind: Kind, old: Entry | None, new: Entry | None) -> Cause | No
         return causes.OWNERSHIP
     if kind is Kind.XATTR:
         return causes.ATTRIBUTES
-    if kind is Kind.MODE and old is not None and new is not None:
-        # Other bits than a umask takes away were set by somebody.
-        return causes.PERMISSIONS if not (old.mode ^ new.mode) & 0o7000 else UNKNOWN
+    if kind is Kind.MODE and old is not None and new is not None and not (old.mode ^ new.mode) & 0o7000:
+        # Set-id and sticky bits are no matter of a umask: somebody set them.
+        return causes.PERMISSIONS
     if kind in {Kind.HARD_LINK, Kind.OPAQUE, Kind.IDLE_WHITEOUT}:
         return causes.OTHER_FILE_SYSTEM
     if kind in {Kind.REPEATED, Kind.HIDDEN, Kind.TAR_FORMAT, Kind.TAR_ORDER, Kind.OWNER_NAME}:
