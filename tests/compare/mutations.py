@@ -223,7 +223,7 @@ def hash_of(content: bytes) -> str:
     return f"sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()}"
 
 
-def deb(name: str, version: str, files: dict[str, bytes]) -> list[Node]:
+def deb(name: str, files: dict[str, bytes]) -> list[Node]:
     """An OS package as dpkg leaves it, but for its stanza in the status."""
     listed = sorted({str(above) for path in files for above in Path(path).parents} - {"."} | files.keys())
     sums = "".join(f"{hashlib.md5(content).hexdigest()}  {path}\n" for path, content in sorted(files.items()))
@@ -274,10 +274,8 @@ def original() -> ImageOf:
     """The image that all mutations start from."""
     base = with_folders(
         [
-            *deb(
-                "bash", "5.2.37-2", {"usr/bin/bash": b"\x7fELF bash", "usr/share/doc/bash/README": b"bash\n"}
-            ),
-            *deb("libc6", "2.41-12", {"usr/lib/libc.so.6": b"\x7fELF libc", "etc/ld.so.conf": b"/usr/lib\n"}),
+            *deb("bash", {"usr/bin/bash": b"\x7fELF bash", "usr/share/doc/bash/README": b"bash\n"}),
+            *deb("libc6", {"usr/lib/libc.so.6": b"\x7fELF libc", "etc/ld.so.conf": b"/usr/lib\n"}),
             status(bash="5.2.37-2", libc6="2.41-12"),
             Node("etc/passwd", b"root:x:0:0::/root:/bin/sh\n"),
             Node("etc/shadow", b"root:*:20000:0:99999:7:::\n", mode=0o640, gid=42),
@@ -415,7 +413,7 @@ def rebuilt_package(image: ImageOf) -> None:
 def re_pushed_base(image: ImageOf) -> None:
     layer = image.layer("rootfs")
     layer.put(
-        *deb("bash", "5.2.37-3", {"usr/bin/bash": b"\x7fELF bash three"}),
+        *deb("bash", {"usr/bin/bash": b"\x7fELF bash three"}),
         status(bash="5.2.37-3", libc6="2.41-12"),
     )
 

@@ -273,7 +273,8 @@ function enter(node) {
   if (!node) return;
   if (node.parts && node.parts.length) {
     open = node;
-    at = -1;
+    draw();
+    at = 0;
     move(0);
   } else if (node.kind) {
     seek(node.name);
