@@ -12,6 +12,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from envfreeze.compare.reports import remedies
 from envfreeze.compare.reports.document import document, printable
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def write(report: Report) -> str:
 
 def _data(report: Report) -> str:
     data = document(report) | {
+        "remedies": [
+            {"name": cause.name, "text": cause.text, "remedy": cause.remedy}
+            for cause in remedies(report.verdict.findings)
+        ],
         "images": [
             {"platform": platform, "parts": _parts(inventory)} for platform, inventory in report.inventories
-        ]
+        ],
     }
     # So that nothing in it can end the element that it is in (HTML, "Restrictions for contents of script").
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")

@@ -39,7 +39,7 @@ def explanation(report: Report) -> list[str]:
     chosen = [one for one in verdict.findings if id(one) in kept]
     written = ["", summary(report)]
     for where, ones in by_place(chosen).items():
-        written += ["", where]
+        written += ["", printable(where)]
         for one in ones:
             written += _finding(one)
     left = sum(verdict.counts.values()) - len(chosen)
@@ -61,7 +61,7 @@ def _finding(one: Finding) -> Iterator[str]:
     where = "" if one.path is None else f"{printable(one.path)}: "
     owner = "" if one.package is None else f"{one.package}: " if one.path is None else f"[{one.package}] "
     cause = f" ({one.cause.text})" if one.cause.text else ""
-    yield f"  {owner}{where}{printable(one.what)}{cause}"
+    yield f"  {printable(owner)}{where}{printable(one.what)}{cause}"
     for line in one.details[:_DETAILS]:
         yield f"      {printable(line)}"
     if len(one.details) > _DETAILS:

@@ -34,14 +34,12 @@ function head() {
   for (const name of ["reference", "rebuilt"]) {
     byId("digests").append(element("dt", name), element("dd", data[name]));
   }
-  const causes = new Map();
-  for (const one of data.findings) if (one.remedy) causes.set(one.cause_name, one);
-  for (const one of causes.values()) {
+  for (const one of data.remedies) {
     const item = element("li");
-    item.append(element("strong", one.cause || one.cause_name), `: ${one.remedy}`);
+    item.append(element("strong", one.text || one.name), `: ${one.remedy}`);
     byId("causes").append(item);
   }
-  byId("causes").closest("section").hidden = causes.size === 0;
+  byId("causes").closest("section").hidden = data.remedies.length === 0;
 }
 
 // ---------------------------------------------------------------- what is searched for
@@ -101,7 +99,7 @@ function row(one) {
   }
   line.append(
     element("td", one.kind, "kind"), element("td", one.path || "", "path"),
-    element("td", one.package || ""), what,
+    element("td", one.package || "", "package"), what,
   );
   return line;
 }
@@ -154,16 +152,22 @@ function grow(image) {
   }
   root.size = root.parts.reduce((sum, part) => sum + part.size, 0);
   root.changed = root.parts.reduce((sum, part) => sum + part.changed, 0);
+  // What differs is seen however small it is.
+  const least = root.size / 1500;
+  for (const part of root.parts) {
+    for (const file of part.parts) file.weight = file.changed ? Math.max(file.size, least, 1) : file.size;
+    part.weight = part.parts.length ? part.parts.reduce((sum, file) => sum + file.weight, 0) : part.size;
+  }
   return root;
 }
 
 // Squarified: rows are filled as long as the worst of their rectangles gets no thinner.
 function squarify(nodes, x, y, width, height) {
-  const total = nodes.reduce((sum, node) => sum + node.size, 0);
+  const total = nodes.reduce((sum, node) => sum + node.weight, 0);
   if (!total || width <= 0 || height <= 0) return [];
   const scale = (width * height) / total;
-  const areas = nodes.filter((node) => node.size > 0).sort((a, b) => b.size - a.size)
-    .map((node) => ({ node, area: node.size * scale }));
+  const areas = nodes.filter((node) => node.weight > 0).sort((a, b) => b.weight - a.weight)
+    .map((node) => ({ node, area: node.weight * scale }));
   const placed = [];
   let from = 0;
   while (from < areas.length) {
