@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
+    from envfreeze.verbs.diff import diff
     from envfreeze.verbs.dockerfile import dockerfile
     from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "build",
     "check",
+    "diff",
     "dockerfile",
     "doctor",
     "init",
@@ -46,6 +48,7 @@ __all__ = [
 _MODULES = {
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
+    "diff": "envfreeze.verbs.diff",
     "dockerfile": "envfreeze.verbs.dockerfile",
     "doctor": "envfreeze.verbs.doctor",
     "init": "envfreeze.verbs.init",

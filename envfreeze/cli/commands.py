@@ -14,6 +14,7 @@ from envfreeze.cli import (
     base,
     build,
     cache,
+    diff,
     dockerfile,
     doctor,
     gpu,
@@ -58,6 +59,7 @@ app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
 app.command("verify", cls=Command)(verify.verify)
+app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
+from envfreeze.compare import causes
 from envfreeze.compare.images import compare, compare_record
-from envfreeze.compare.model import Finding, Level, Verdict
+from envfreeze.compare.model import Finding, Kind, Level, Verdict, finding, worst
 from envfreeze.digest import Digest
 from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
 from envfreeze.layers.files import included
 from envfreeze.locking import files, indexes
-from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
-from envfreeze.oci.image import ImageIndex
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
 from envfreeze.records.git import Repository
@@ -28,12 +28,14 @@ from envfreeze.store.cache import Cache
 from envfreeze.verbs import against_lock, images, recorded, recording
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
+from envfreeze.verbs.images import images_of
 from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from envfreeze.compare.inventory import Inventory
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
@@ -49,12 +51,14 @@ class VerifyOutcome:
         verdict: how the rebuilt image compares with the original.
         record: the build that was repeated; None: a lock was built, without a record.
         seconds: how long it took.
+        inventories: the rebuilt images by package, by platform, where that was asked for.
 
     """
 
     verdict: Verdict
     record: Record | None
     seconds: float
+    inventories: tuple[tuple[str, Inventory], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,12 @@ def verify(
     *,
     root: Path,
     lock: Path | None = None,
-    against: Path | None = None,
+    against: str | Path | None = None,
     offline: bool = False,
     workers: int | None = None,
     cache: Cache | None = None,
     record: bool = True,
+    inventory: bool = False,
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
     """Rebuild an image from its record alone, and compare.
@@ -111,12 +116,13 @@ def verify(
         image: digest of a manifest, an index or a config; or any image, as `images.parse` reads it.
         root: a folder of the repository, or the project's folder where there is no repository.
         lock: build this `envfreeze.lock`, with what lies beside it, and look for no record.
-        against: an OCI layout or archive with the original, for the explanation of differences; None: where
-            the build left it, or where the image is.
+        against: the original, for the explanation of differences, named as `verbs.images` reads it; None:
+            where the build left it, or where the image is.
         offline: fetch nothing.
         workers: threads; None: one per processor.
         cache: None: the user's.
         record: add the outcome to the records.
+        inventory: also take down the rebuilt images by package, for a page.
         progress: told what happens.
 
     Raises:
@@ -129,18 +135,20 @@ def verify(
     cache = cache or Cache.open()
     text = str(image)
     anew = Rebuilding(cache, offline, workers, progress)
-    given = None if against is None else _read(against)
-    if lock is not None:
-        verdict = against_lock.verify(text, lock, root=root, given=given, anew=anew)
-        return VerifyOutcome(verdict, None, time.monotonic() - started)
-    repository = images.repository_of(text)
-    with (
-        recording.opened(
-            root, repository=repository, offline=offline, cache=cache, progress=progress
-        ) as store,
-        cache.scratch() as scratch,
-        ExitStack() as stack,
-    ):
+    with ExitStack() as stack:
+        given = None
+        if against is not None:
+            opened = images.opened(str(against), root=root, cache=cache, offline=offline, progress=progress)
+            given = {one.digest: one for one in images_of(stack.enter_context(opened))}
+        if lock is not None:
+            compared = against_lock.verify(text, lock, root=root, given=given, anew=anew)
+            taken = tuple(_inventories(compared.rebuilt, compared.verdict, progress)) if inventory else ()
+            return VerifyOutcome(compared.verdict, None, time.monotonic() - started, taken)
+        repository = images.repository_of(text)
+        store = stack.enter_context(
+            recording.opened(root, repository=repository, offline=offline, cache=cache, progress=progress)
+        )
+        scratch = stack.enter_context(cache.scratch())
         found = recorded.find(
             text,
             root=root,
@@ -162,13 +170,12 @@ def verify(
                 return given or left
             return _where_named(text, root, anew, stack)
 
-        verdict = _verdict(found, rebuilt, originals)
+        verdict = _verdict(found, rebuilt, originals, progress)
         if edited and verdict.level is not Level.IDENTICAL:
             what = "the files that `include` names are not those that were built"
-            finding = Finding(
-                "project", None, None, what, "the build was of files that no commit and no patch has"
-            )
-            verdict = replace(verdict, findings=(finding, *verdict.findings))
+            said = finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES)
+            verdict = replace(verdict, findings=(said, *verdict.findings))
+        taken = tuple(_inventories(rebuilt, verdict, progress)) if inventory else ()
         if record:
             store.add_verification(
                 Verification(
@@ -179,7 +186,7 @@ def verify(
                     commit=found.record.source.commit,
                 )
             )
-        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started)
+        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started, taken)
 
 
 def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
@@ -187,15 +194,17 @@ def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
     if found.likeness is Likeness.SAME:
         return verdict
     level = Level.LAYERS if found.likeness is Likeness.CONFIG else Level.TREE
-    finding = Finding(
-        "manifest",
-        None,
-        None,
-        f"{found.asked} is the recorded {verdict.reference} in another form: {found.likeness.value}",
-        "it was pushed from a store that packs layers anew, as Docker's classic store does",
+    what = f"{found.asked} is the recorded {verdict.reference} in another form: {found.likeness.value}"
+    said = Finding(Kind.MANIFEST, level, "manifest", None, None, what, causes.OTHER_COMPRESSOR)
+    counts = Counter(verdict.counts)
+    counts[Kind.MANIFEST] += 1
+    return replace(
+        verdict,
+        level=worst((level, verdict.level)),
+        reference=found.asked,
+        findings=(said, *verdict.findings),
+        counts=counts,
     )
-    worst = level if verdict.level is Level.IDENTICAL else verdict.level
-    return replace(verdict, level=worst, reference=found.asked, findings=(finding, *verdict.findings))
 
 
 def _authenticate(folder: Path) -> Callable[[str], str]:
@@ -214,19 +223,12 @@ def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -
     return replace(lock, targets=tuple(by_platform[image.platform] for image in chosen))
 
 
-def _read(place: Path) -> dict[Digest, Image]:
-    """The images of a layout or an archive by the digests of their manifests."""
-    source = layout.read(place) if place.is_dir() else oci_archive.read(place)
-    images = source.images if isinstance(source, ImageIndex) else (source,)
-    return {image.digest: image for image in images}
-
-
 def _left_by_build(root: Path, recorded: Record) -> dict[Digest, Image]:
     """What the build may have left in the project's folder; nothing where it cannot be read."""
     repository = Repository.find(root)
     folder = root if repository is None else repository.toplevel / recorded.source.project
     try:
-        return _read(folder / OUTPUT)
+        return {image.digest: image for image in images_of(layout.read(folder / OUTPUT))}
     except EnvfreezeError:
         return {}
 
@@ -239,34 +241,62 @@ def _where_named(text: str, root: Path, anew: Rebuilding, stack: ExitStack) -> d
         opened = images.opened(
             text, root=root, cache=anew.cache, offline=anew.offline, progress=anew.progress
         )
-        return {image.digest: image for image in images.images_of(stack.enter_context(opened))}
+        return {image.digest: image for image in images_of(stack.enter_context(opened))}
     except EnvfreezeError as error:
         anew.progress.note(f"the original cannot be compared with: {error.message}")
         return {}
 
 
+def _inventories(
+    rebuilt: Sequence[Image], verdict: Verdict, progress: Progress
+) -> Iterator[tuple[str, Inventory]]:
+    from envfreeze.compare.inventory import take  # noqa: PLC0415 - for pages only
+
+    named = {one.path for one in verdict.findings if one.path is not None}
+    for image in rebuilt:
+        yield str(image.platform), take(image, named, progress=progress)
+
+
 def _verdict(
-    found: Recorded, rebuilt: Sequence[Image], originals: Callable[[], Mapping[Digest, Image]]
+    found: Recorded,
+    rebuilt: Sequence[Image],
+    originals: Callable[[], Mapping[Digest, Image]],
+    progress: Progress,
 ) -> Verdict:
     whole = one_image(rebuilt).digest
     reference = found.record.digest if found.chosen == found.record.manifests else found.chosen[0].manifest
     if whole == reference:
         return Verdict(Level.IDENTICAL, reference, whole, ())
     at_hand = originals()
-    findings: list[Finding] = []
-    for image, ours in zip(found.chosen, rebuilt, strict=True):
-        if ours.digest != image.manifest:
-            findings.extend(_explained(image, ours, at_hand.get(image.manifest)).findings)
-    return Verdict(Level.DIFFERENT, reference, whole, tuple(findings))
+    verdicts = [
+        (ours, _explained(image, ours, at_hand.get(image.manifest), progress))
+        for image, ours in zip(found.chosen, rebuilt, strict=True)
+        if ours.digest != image.manifest
+    ]
+    findings = [
+        replace(one, platform=str(ours.platform) if len(found.chosen) > 1 else "")
+        for ours, verdict in verdicts
+        for one in verdict.findings
+    ]
+    counts: Counter[Kind] = Counter()
+    for _, verdict in verdicts:
+        counts.update(verdict.counts)
+    if not verdicts:
+        findings = [finding(Kind.MANIFEST, "index", "the index is another, its images are not")]
+        counts[Kind.MANIFEST] += 1
+    level = worst((*(verdict.level for _, verdict in verdicts), *(one.level for one in findings)))
+    read = sum(verdict.layers_read for _, verdict in verdicts)
+    return Verdict(level, reference, whole, tuple(findings), counts, read)
 
 
-def _explained(image: RecordedImage, ours: Image, original: Image | None) -> Verdict:
+def _explained(image: RecordedImage, ours: Image, original: Image | None, progress: Progress) -> Verdict:
     """The differences by content where the original is at hand and sound, else by the recorded digests."""
     if original is not None:
         try:
-            return compare(original, ours)
+            return compare(original, ours, progress=progress)
         except UntrustedError as error:
-            damaged = Finding("", None, None, f"the original at hand cannot be read: {error.message}", "")
+            what = f"the original at hand cannot be read: {error.message}"
+            damaged = finding(Kind.ORIGINAL, "", what, causes.UNREADABLE_ORIGINAL)
             by_digests = _by_digests(image, ours)
             return replace(by_digests, findings=(damaged, *by_digests.findings))
     return _by_digests(image, ours)

@@ -166,7 +166,7 @@ def test_another_file_in_the_commit_is_found_and_named(project, forge):
     first, second = sorted(project.records(), key=lambda record: record.digest == digest)
     forge(project, replace(second, source=replace(first.source, included=second.source.included)))
     ended = verified(project, digest)
-    assert (ended.code, ended.stdout) == (1, "different\n")
+    assert (ended.code, ended.stdout) == (1, "packages\n")
     assert "project" in ended.stderr
     assert "app/train.py" in ended.stderr
     document = project.run("verify", "--json", str(digest)).document
