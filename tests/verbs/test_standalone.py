@@ -272,6 +272,16 @@ def test_a_wrong_or_cut_archive_is_refused_and_leaves_nothing(work, site, builds
     assert not work.leftovers()
 
 
+def test_where_it_cannot_be_fetched_the_error_says_why_it_is_wanted_and_what_helps(work, site, builds):
+    del site.files[builds.path(NEW)]
+    with pytest.raises(NetworkError, match=r"cpython-3\.12\.13.* could not be fetched") as refused:
+        lock(work)
+    assert refused.value.details[-1] == (
+        "a build of python-build-standalone is wanted: apt:debian/trixie has Python 3.13"
+    )
+    assert refused.value.hint.count("UV_PYTHON_INSTALL_MIRROR") == 1
+
+
 def test_a_build_that_is_no_python_is_told_by_its_name(work, builds, standalone_archive):
     builds(
         NEW,
