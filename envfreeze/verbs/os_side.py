@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UsageError
+from envfreeze.errors import NetworkError, UsageError
 from envfreeze.locking import conda, indexes, toolchain
 from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import PREFIX, STANDALONE_PREFIX
+from envfreeze.locking.standalone.places import MIRRORS
 from envfreeze.verbs import cuda_base
 from envfreeze.verbs.wish import BASE, PYTHON
 
@@ -86,17 +87,29 @@ def resolved(
         return found
     from envfreeze.locking.standalone import resolution as standalone  # noqa: PLC0415 - only for such Pythons
 
-    build = standalone.resolve(
-        project,
-        platform,
-        standalone.Means(wish.cache, wish.offline, wish.progress),
-        glibc=found.glibc,
-        why=lacking.why,
-        nearest_to=lacking.minor,
-        prefix=lacking.prefix,
-        last=None if last is None else last.standalone,
-        move=wish.upgrade or PYTHON in wish.upgrade_packages,
-    )
+    before = None if last is None else last.standalone
+    try:
+        build = standalone.resolve(
+            project,
+            platform,
+            standalone.Means(wish.cache, wish.offline, wish.progress),
+            glibc=found.glibc,
+            nearest_to=lacking.minor,
+            prefix=lacking.prefix,
+            last=before,
+            move=wish.upgrade or PYTHON in wish.upgrade_packages,
+        )
+    except NetworkError as error:
+        raise type(error)(
+            error.message,
+            hint=error.hint if MIRRORS in error.hint else "; ".join(filter(None, (error.hint, MIRRORS))),
+            details=(*error.details, f"a build of python-build-standalone is wanted: {lacking.why}"),
+        ) from error
+    if wish.review and build != before:
+        wish.progress.note(
+            f"{platform}: Python {build.version} is the build {build.build} of python-build-standalone: "
+            f"{lacking.why}"
+        )
     return replace(found, python=build.version, standalone=build)
 
 

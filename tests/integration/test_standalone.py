@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from envfreeze.locking import files
-from envfreeze.oci import docker, layout
+from envfreeze.oci import canonical, docker, layout
+from envfreeze.oci.image import ImageValue
+from envfreeze.oci.manifest import manifest_json
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.validate import validate
 
@@ -113,6 +115,30 @@ def test_nothing_is_installed_into_it_by_accident(suite, run):
         *("/opt/python/bin/python3", "-c", code),
     )
     assert said.startswith("[externally-managed]\nError=")
+
+
+@pytest.mark.usefixtures("dockerd")
+def test_wheels_run_on_an_image_without_any_python(suite, frozen, registry, skopeo, run, big):
+    _, image = suite
+    document = json.loads(image.config)
+    kept = [
+        number
+        for number, entry in enumerate(document["history"])
+        if entry["created_by"].startswith(("deb", "system"))
+    ]
+    layers = tuple(image.layers[number] for number in kept)
+    document["rootfs"]["diff_ids"] = [str(layer.diff_id) for layer in layers]
+    document["history"] = [document["history"][number] for number in kept]
+    document["config"] = {}
+    config = canonical.dump(document)
+    layout.write(ImageValue(manifest_json(config, layers), config, layers), big / "bare", name="x")
+    where = f"{registry.host}/team/bare:1"
+    run(skopeo, "copy", "--dest-tls-verify=false", f"oci:{big}/bare:x", f"docker://{where}")
+    root, image = frozen("bare", f'base = "{where}"', 'python-source = "standalone"')
+    (target,) = files.read(root).targets
+    assert (target.base.packages, target.image.interpreter) == ((), None)
+    start = ("docker", "run", "--rm", "--network=none", docker.load(image))
+    assert json.loads(run(*start, "python", "-c", ASK))["prefix"] == ["/opt/venv", "/opt/python"]
 
 
 @pytest.mark.usefixtures("dockerd")

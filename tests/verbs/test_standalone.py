@@ -234,6 +234,22 @@ def test_a_seal_covers_it_and_what_is_cached_needs_no_network(work, site):
     assert target_of(work).manifest == sealed.manifest
 
 
+def test_where_a_registry_has_its_layer_the_archive_is_not_fetched(work, site, registry_server):
+    lock(work)
+    with registry_server.serve() as served:
+        where = f"{served.host}/team/train:1"
+        with Cache.open(work.cache) as cache:
+            first = envfreeze.build(load(work.root), cache=cache, record=False, push=where)
+        shutil.rmtree(work.cache)
+        site.files.clear()
+        with Cache.open(work.cache) as cache:
+            again = envfreeze.build(
+                load(work.root), cache=cache, record=False, push=where, cache_from=[where]
+            )
+    assert (again.digest, again.layers_built) == (first.digest, 0)
+    assert again.layers_ready == len(target_of(work).layers)
+
+
 def test_an_empty_cache_fetches_it_from_the_lock_or_a_mirror_and_nothing_else_is_asked(
     work, site, builds, monkeypatch
 ):
@@ -270,6 +286,16 @@ def test_a_wrong_or_cut_archive_is_refused_and_leaves_nothing(work, site, builds
     with pytest.raises(UntrustedError, match="is not the file that is wanted"):
         build(work)
     assert not work.leftovers()
+
+
+def test_where_it_cannot_be_fetched_the_error_says_why_it_is_wanted_and_what_helps(work, site, builds):
+    del site.files[builds.path(NEW)]
+    with pytest.raises(NetworkError, match=r"cpython-3\.12\.13.* could not be fetched") as refused:
+        lock(work)
+    assert refused.value.details[-1] == (
+        "a build of python-build-standalone is wanted: apt:debian/trixie has Python 3.13"
+    )
+    assert refused.value.hint.count("UV_PYTHON_INSTALL_MIRROR") == 1
 
 
 def test_a_build_that_is_no_python_is_told_by_its_name(work, builds, standalone_archive):
