@@ -389,6 +389,8 @@ class Target:
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
         gpu: None where it has no CUDA and no machines with GPUs were named.
         image: the base, where it is an image of a registry; None: it is assembled from packages.
+        workdir_free: sealed, and nothing of the environment is at the working directory or below it: the
+            project's files have room there, whatever they are called.
 
     """
 
@@ -403,6 +405,7 @@ class Target:
     conda: tuple[CondaPackage, ...] = ()
     gpu: GpuFacts | None = None
     image: ImageBase | None = None
+    workdir_free: bool = False
 
     @property
     def interpreter(self) -> str:

@@ -169,7 +169,8 @@ def targets(platform: str) -> st.SearchStrategy[Target]:
         layers=st.lists(layers, max_size=4).map(tuple),
         manifest=st.none() | digests,
         gpu=st.none() | gpus,
-    )
+        workdir_free=st.booleans(),
+    ).map(lambda target: target if target.manifest is not None else replace(target, workdir_free=False))
 
 
 lists = st.lists(texts, max_size=3).map(tuple)
