@@ -23,6 +23,8 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from comparing import bench_diff, bench_peers
+
 ENVFREEZE = Path(sys.executable).with_name("envfreeze")
 UV = Path(sys.executable).with_name("uv")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "torch-gpu"
@@ -43,7 +45,11 @@ def main(chosen: list[str]) -> None:
         "peer": bench_peer,
         "lock": bench_lock,
         "sizes": bench_sizes,
+        "diff": lambda: bench_diff(show, ENVFREEZE, HOME, PeakMemory),
     }
+    # What others print is no figure: only on request.
+    if "peers" in chosen:
+        benchmarks["peers"] = bench_peers
     for name in chosen or benchmarks:
         benchmarks[name]()
 
