@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_number_of_equal_files():
     def pair(count):
         return many_files(count, b"1"), many_files(count + 1, b"1")
 
-    (few, at_first), (verdict, in_the_end) = peak(*pair(200)), peak(*pair(1600))
+    (few, at_first), (verdict, in_the_end) = peak(*pair(100)), peak(*pair(800))
     assert few.counts == verdict.counts == {Kind.ADDED: 1}
     assert in_the_end < at_first + (1 << 20)
 
