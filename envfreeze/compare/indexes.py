@@ -44,10 +44,13 @@ def pairs(reference: Image | ImageIndex, rebuilt: Image | ImageIndex) -> tuple[P
     """The images that stand for each other.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none. Two images that are no indexes always do.
         UntrustedError: a document is malformed.
 
     """
+    if not isinstance(reference, ImageIndex) and not isinstance(rebuilt, ImageIndex):
+        # Whoever names two images means these two.
+        return (Pair(_name(rebuilt), reference, rebuilt),)
     old, new = _by_platform(reference), _by_platform(rebuilt)
     found = tuple(Pair(name, old[name], new[name]) for name in old if name in new)
     if not found:
