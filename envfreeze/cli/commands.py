@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from envfreeze import __version__
-from envfreeze.cli import base, build, cache, doctor, gpu, init, lock, log, records, schema, tree, verify, why
+from envfreeze.cli import (
+    base,
+    build,
+    cache,
+    doctor,
+    gpu,
+    init,
+    lock,
+    log,
+    records,
+    sbom,
+    schema,
+    tree,
+    verify,
+    why,
+)
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.options import Command, Group
@@ -43,6 +58,7 @@ app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("verify", cls=Command)(verify.verify)
 app.command("log", cls=Command)(log.log)
+app.command("sbom", cls=Command)(sbom.sbom)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
 app.add_typer(records.app, name="records")
