@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from envfreeze.verbs.lock import lock
     from envfreeze.verbs.log import log
     from envfreeze.verbs.outdated import outdated
+    from envfreeze.verbs.sbom import sbom
     from envfreeze.verbs.tree import tree
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
@@ -40,6 +41,7 @@ __all__ = [
     "lock",
     "log",
     "outdated",
+    "sbom",
     "tree",
     "verify",
     "why",
@@ -55,6 +57,7 @@ _MODULES = {
     "check": "envfreeze.verbs.check",
     "lock": "envfreeze.verbs.lock",
     "outdated": "envfreeze.verbs.outdated",
+    "sbom": "envfreeze.verbs.sbom",
     "log": "envfreeze.verbs.log",
     "tree": "envfreeze.verbs.tree",
     "verify": "envfreeze.verbs.verify",

@@ -22,6 +22,7 @@ from envfreeze.cli import (
     lock,
     log,
     records,
+    sbom,
     schema,
     tree,
     verify,
@@ -61,6 +62,7 @@ app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
 app.command("verify", cls=Command)(verify.verify)
 app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
+app.command("sbom", cls=Command)(sbom.sbom)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
 app.add_typer(records.app, name="records")
