@@ -40,6 +40,24 @@ def verify(
             help="The original, an OCI layout or archive, to explain differences by.",
         ),
     ] = None,
+    builder: Annotated[
+        str | None,
+        typer.Option("--builder", metavar="NAME", help="The builder of buildx that builds again (docker)."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network", metavar="MODE", help="As it was built with: default, none or host (not native)."
+        ),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option("--secret", metavar="SPEC", help="As it was built with (not native). Repeatable."),
+    ] = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option("--ssh", metavar="SPEC", help="As it was built with (not native). Repeatable."),
+    ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Leave no record of the outcome.")] = False,
     offline: Offline = False,
     workers: Workers = None,
@@ -51,6 +69,7 @@ def verify(
 
     Exit code 1 where the image is not reproduced.
     """
+    from envfreeze.verbs.driving import Options  # noqa: PLC0415 - heavy
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
@@ -58,6 +77,7 @@ def verify(
         digest,
         root=session.root,
         against=against,
+        options=Options(builder=builder, network=network, secrets=tuple(secret or ()), ssh=tuple(ssh or ())),
         offline=offline,
         workers=workers,
         record=not no_record,
@@ -69,8 +89,9 @@ def verify(
     if len(verdict.findings) > SHOWN:
         session.console.note(f"and {len(verdict.findings) - SHOWN} more, which --json has all")
     commit = outcome.record.source.commit
+    by = "" if outcome.record.engine == "native" else f" by {outcome.record.engine}"
     session.console.note(
-        f"rebuilt from {f'commit {commit}' if commit else 'the folder'} in {outcome.seconds:.1f} s",
+        f"rebuilt{by} from {f'commit {commit}' if commit else 'the folder'} in {outcome.seconds:.1f} s",
     )
     session.console.result([verdict.level.value], _document(outcome))
     if verdict.rebuilt != verdict.reference:

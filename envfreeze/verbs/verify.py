@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Level, Verdict
-from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
 from envfreeze.layers.files import included
-from envfreeze.locking import files, indexes
+from envfreeze.locking import files
 from envfreeze.locking.model import WRITER
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
@@ -25,8 +23,10 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import driving
 from envfreeze.verbs.build import OUTPUT, one_image
-from envfreeze.verbs.driving import NATIVE as ENGINE
+from envfreeze.verbs.driving import ENGINES, NATIVE
+from envfreeze.verbs.making import Surroundings, by_program, native_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
+    from envfreeze.project.model import Project
     from envfreeze.records.model import Record, RecordedImage
     from envfreeze.records.store import RecordStore
+    from envfreeze.verbs.making import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def verify(
     *,
     root: Path,
     against: Path | None = None,
+    options: driving.Options = driving.Options(),  # noqa: B008 - frozen
     offline: bool = False,
     workers: int | None = None,
     cache: Cache | None = None,
@@ -70,13 +73,15 @@ def verify(
     """Rebuild the image that a digest names, from its record alone, and compare.
 
     The files come from a clean checkout of the recorded commit, the lock from the record. No layer that was
-    made before is used; downloads in the cache are, since their hashes are checked again.
+    made before is used; downloads in the cache are, since their hashes are checked again. It is built by the
+    engine of the record; one that builds a Dockerfile uses no step that it has in its cache.
 
     Args:
         digest: of a manifest, an index or a config.
         root: a folder of the repository, or the project's folder where there is no repository.
         against: an OCI layout or archive with the original, for the explanation of differences; None: where
             the build left it.
+        options: what is said to an engine that builds a Dockerfile.
         offline: fetch nothing.
         workers: threads; None: one per processor.
         cache: None: the user's.
@@ -99,22 +104,18 @@ def verify(
         if given is not None and not given.keys() & {image.manifest for image in chosen}:
             raise UsageError(f"{against} does not hold {digest}")
         lock = _of_platforms(files.read(folder), chosen, digest)
+        project = _project(folder, recorded)
         names = included(folder, lock.runtime.include)
+        if project is not None:
+            names = driving.files_of(recorded.engine, lock, project)
         edited = digest_of(folder, names) != recorded.source.included
-        assembly = native.assemble(
-            lock,
-            root=folder,
-            cache=cache,
-            progress=progress,
-            reuse=False,
-            offline=offline,
-            workers=workers,
-            authenticate=_authenticate(folder),
-        )
-        rebuilt = [made.image for made in assembly.images]
+        at = Surroundings(folder, project, cache, scratch, progress, offline=offline, workers=workers)
+        made = _rebuilt(recorded, lock, at, root, options)
+        rebuilt = made.images
         verdict = _verdict(digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded))
+    verdict = _with_tools(verdict, recorded, made)
     if edited and verdict.level is not Level.IDENTICAL:
-        what = "the files that `include` names are not those that were built"
+        what = "the project's files are not those that were built"
         finding = Finding(
             "project", None, None, what, "the build was of files that no commit and no patch has"
         )
@@ -142,10 +143,10 @@ def _restored(store: RecordStore, digest: Digest, root: Path, scratch: Path) -> 
         )
     missing: UsageError | None = None
     for number, recorded in enumerate(found):
-        if recorded.engine != ENGINE or recorded.writer > WRITER:
+        if recorded.engine not in ENGINES or recorded.writer > WRITER:
             raise UntrustedError(
                 f"{digest} was built by engine {recorded.engine!r} with writer version {recorded.writer}; "
-                f"this envfreeze has {ENGINE!r} with writer versions up to {WRITER}",
+                f"this envfreeze has {', '.join(ENGINES)} with writer versions up to {WRITER}",
                 hint="upgrade envfreeze",
             )
         try:
@@ -162,13 +163,41 @@ def _chosen(recorded: Record, digest: Digest) -> tuple[RecordedImage, ...]:
     return tuple(image for image in recorded.manifests if digest in {image.manifest, image.config})
 
 
-def _authenticate(folder: Path) -> Callable[[str], str]:
-    """What the recorded project's indexes ask of the user who verifies; nothing where it cannot be read."""
+def _project(folder: Path, recorded: Record) -> Project | None:
+    """The recorded project.
+
+    The native engine needs it only for what its indexes ask of the user: there it may be unreadable, as
+    where a newer version wrote it.
+    """
     try:
-        project = load(folder)
+        return load(folder)
     except EnvfreezeError:
-        return str
-    return partial(indexes.authenticate, project=project)
+        if recorded.engine != NATIVE:
+            raise
+        return None
+
+
+def _rebuilt(recorded: Record, lock: Lock, at: Surroundings, root: Path, options: driving.Options) -> Made:
+    """Build again, with the recorded engine and nothing that was built before."""
+    driving.check(recorded.engine, options)
+    if recorded.engine == NATIVE:
+        return native_anew(lock, at)
+    logs = driving.own_folder(root) / driving.LOGS
+    folder = at.scratch / driving.FOLDER
+    return by_program(recorded.engine, lock, at, replace(options, fresh=True), folder=folder, logs=logs)
+
+
+def _with_tools(verdict: Verdict, recorded: Record, made: Made) -> Verdict:
+    """The verdict, and where it is not that all is equal, what of the engine is another version."""
+    if verdict.level is Level.IDENTICAL or recorded.tools == made.tools:
+        return verdict
+    moved = [
+        f"{name} {recorded.tools.get(name, '(none)')} -> {made.tools.get(name, '(none)')}"
+        for name in sorted(recorded.tools.keys() | made.tools.keys())
+        if recorded.tools.get(name) != made.tools.get(name)
+    ]
+    finding = Finding("engine", None, None, ", ".join(moved), "another version of the engine built it")
+    return replace(verdict, findings=(finding, *verdict.findings))
 
 
 def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -> Lock:
