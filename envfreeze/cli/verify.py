@@ -45,6 +45,24 @@ def verify(
     level: LevelOption = Wanted.IDENTICAL,
     form: Format = Form.TEXT,
     output: Output = None,
+    builder: Annotated[
+        str | None,
+        typer.Option("--builder", metavar="NAME", help="The builder of buildx that builds again (docker)."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network", metavar="MODE", help="As it was built with: default, none or host (not native)."
+        ),
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option("--secret", metavar="SPEC", help="As it was built with (not native). Repeatable."),
+    ] = None,
+    ssh: Annotated[
+        list[str] | None,
+        typer.Option("--ssh", metavar="SPEC", help="As it was built with (not native). Repeatable."),
+    ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Leave no record of the outcome.")] = False,
     offline: Offline = False,
     workers: Workers = None,
@@ -58,6 +76,7 @@ def verify(
     """
     from envfreeze.compare.model import Level  # noqa: PLC0415 - heavy
     from envfreeze.compare.reports import Report  # noqa: PLC0415 - heavy
+    from envfreeze.verbs.driving import Options  # noqa: PLC0415 - heavy
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
@@ -66,14 +85,17 @@ def verify(
         root=session.root,
         lock=lock,
         against=against,
+        options=Options(builder=builder, network=network, secrets=tuple(secret or ()), ssh=tuple(ssh or ())),
         offline=offline,
         workers=workers,
         record=not no_record,
         inventory=form is Form.HTML,
         progress=session.console,
     )
-    commit = None if outcome.record is None else outcome.record.source.commit
-    source = "the lock" if outcome.record is None else f"commit {commit}" if commit else "the folder"
+    record = outcome.record
+    commit = None if record is None else record.source.commit
+    source = "the lock" if record is None else f"commit {commit}" if commit else "the folder"
+    by = "" if record is None or record.engine == "native" else f" by {record.engine}"
     report = Report(
         outcome.verdict,
         image,
@@ -82,8 +104,8 @@ def verify(
         outcome.seconds,
         outcome.inventories,
     )
-    further = {"record": None if outcome.record is None else record_document(outcome.record)}
-    session.console.note(f"rebuilt from {source} in {outcome.seconds:.1f} s")
+    further = {"record": None if record is None else record_document(record)}
+    session.console.note(f"rebuilt{by} from {source} in {outcome.seconds:.1f} s")
     publish(report, form, output, session.console, further=further, verbose=False)
     if not report.reached:
         raise typer.Exit(1)

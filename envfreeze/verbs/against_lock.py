@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.oci.image import Image
-    from envfreeze.verbs.verify import Rebuilding
+    from envfreeze.verbs.rebuilding import Rebuilding
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def verify(
     folder = (lock if lock.is_dir() else lock.parent).resolve()
     if not lock.is_dir() and lock.name != lockfile.NAME:
         raise UsageError(f"{lock} is no {lockfile.NAME}", hint=f"--lock {lock.parent / lockfile.NAME}")
-    rebuilt = tuple(anew.images(files.read(folder), folder))
+    rebuilt = anew.images(files.read(folder), folder)
     return Compared(_verdict(text, rebuilt, root=root, given=given, anew=anew), rebuilt)
 
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
@@ -14,21 +13,18 @@ from envfreeze.compare import causes
 from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Kind, Level, Verdict, finding, worst
 from envfreeze.digest import Digest
-from envfreeze.engines import native
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
-from envfreeze.layers.files import included
-from envfreeze.locking import files, indexes
+from envfreeze.locking import files
 from envfreeze.oci import layout
 from envfreeze.progress import SILENT
-from envfreeze.project.load import load
 from envfreeze.records.git import Repository
-from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import against_lock, images, recorded, recording
+from envfreeze.verbs import against_lock, driving, images, recorded, recording
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.images import images_of
+from envfreeze.verbs.rebuilding import Rebuilding, with_circumstances
 from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
@@ -61,44 +57,13 @@ class VerifyOutcome:
     inventories: tuple[tuple[str, Inventory], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilding:
-    """How images are made anew.
-
-    Attributes:
-        cache: has the downloads.
-        offline: fetch nothing.
-        workers: threads; None: one per processor.
-        progress: told what happens.
-
-    """
-
-    cache: Cache
-    offline: bool
-    workers: int | None
-    progress: Progress
-
-    def images(self, lock: Lock, folder: Path) -> list[Image]:
-        """Make the images of a lock, without a layer that was made before."""
-        assembly = native.assemble(
-            lock,
-            root=folder,
-            cache=self.cache,
-            progress=self.progress,
-            reuse=False,
-            offline=self.offline,
-            workers=self.workers,
-            authenticate=_authenticate(folder),
-        )
-        return [made.image for made in assembly.images]
-
-
 def verify(
     image: Digest | str,
     *,
     root: Path,
     lock: Path | None = None,
     against: str | Path | None = None,
+    options: driving.Options = driving.Options(),  # noqa: B008 - frozen
     offline: bool = False,
     workers: int | None = None,
     cache: Cache | None = None,
@@ -110,7 +75,8 @@ def verify(
 
     The files come from a clean checkout of the recorded commit, the lock from the record. No layer that was
     made before is used; downloads in the cache are, since their hashes are checked again. A record that is
-    not on this machine is looked for at the git remote, and beside the image in its registry.
+    not on this machine is looked for at the git remote, and beside the image in its registry. It is built by
+    the engine of the record; one that builds a Dockerfile uses no step that it has in its cache.
 
     Args:
         image: digest of a manifest, an index or a config; or any image, as `images.parse` reads it.
@@ -118,6 +84,7 @@ def verify(
         lock: build this `envfreeze.lock`, with what lies beside it, and look for no record.
         against: the original, for the explanation of differences, named as `verbs.images` reads it; None:
             where the build left it, or where the image is.
+        options: what is said to an engine that builds a Dockerfile.
         offline: fetch nothing.
         workers: threads; None: one per processor.
         cache: None: the user's.
@@ -134,8 +101,11 @@ def verify(
     started = time.monotonic()
     cache = cache or Cache.open()
     text = str(image)
-    anew = Rebuilding(cache, offline, workers, progress)
     with ExitStack() as stack:
+        scratch = stack.enter_context(cache.scratch())
+        image_folder = scratch / "image"
+        image_folder.mkdir()
+        anew = Rebuilding(root, cache, image_folder, options, offline, workers, progress)
         given = None
         if against is not None:
             opened = images.opened(str(against), root=root, cache=cache, offline=offline, progress=progress)
@@ -148,7 +118,6 @@ def verify(
         store = stack.enter_context(
             recording.opened(root, repository=repository, offline=offline, cache=cache, progress=progress)
         )
-        scratch = stack.enter_context(cache.scratch())
         found = recorded.find(
             text,
             root=root,
@@ -161,9 +130,8 @@ def verify(
         if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
             raise UsageError(f"{against} does not hold {found.asked}")
         read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
-        names = included(found.folder, read.runtime.include)
-        edited = digest_of(found.folder, names) != found.record.source.included
-        rebuilt = anew.images(read, found.folder)
+        made, edited = anew.recorded(found.record, read, found.folder)
+        rebuilt = made.images
 
         def originals() -> Mapping[Digest, Image]:
             if given or (left := _left_by_build(root, found.record)):
@@ -171,10 +139,7 @@ def verify(
             return _where_named(text, root, anew, stack)
 
         verdict = _verdict(found, rebuilt, originals, progress)
-        if edited and verdict.level is not Level.IDENTICAL:
-            what = "the files that `include` names are not those that were built"
-            said = finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES)
-            verdict = replace(verdict, findings=(said, *verdict.findings))
+        verdict = with_circumstances(verdict, found.record, made, edited=edited)
         taken = tuple(_inventories(rebuilt, verdict, progress)) if inventory else ()
         if record:
             store.add_verification(
@@ -205,15 +170,6 @@ def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
         findings=(said, *verdict.findings),
         counts=counts,
     )
-
-
-def _authenticate(folder: Path) -> Callable[[str], str]:
-    """What the recorded project's indexes ask of the user who verifies; nothing where it cannot be read."""
-    try:
-        project = load(folder)
-    except EnvfreezeError:
-        return str
-    return partial(indexes.authenticate, project=project)
 
 
 def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -> Lock:
