@@ -49,6 +49,14 @@ def build(
             help="Take layers ready-made from this image of a registry; you trust who pushed it. Repeatable.",
         ),
     ] = None,
+    sbom: Annotated[
+        str | None,
+        typer.Option(
+            "--sbom",
+            metavar="FORMAT",
+            help="Attach a bill of materials to each image that is pushed: cyclonedx or spdx.",
+        ),
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
     platform: Annotated[
         Platform | None,
@@ -79,6 +87,7 @@ def build(
         load=load,
         push=push,
         cache_from=tuple(cache_from or ()),
+        sbom=sbom,
         tag=tag,
         platform=platform,
         record=not no_record,

@@ -24,6 +24,7 @@ from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapsh
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import pushing, recording
+from envfreeze.verbs import sbom as bills
 from envfreeze.verbs.built import OUTPUT
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def build(
     load: bool = False,
     push: str | None = None,
     cache_from: Sequence[str] = (),
+    sbom: str | None = None,
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -102,6 +104,7 @@ def build(
         push: reference to push the image to, of several platforms their index; the record then goes to the
             git remote.
         cache_from: references of images whose layers are taken ready-made, on their pushers' word.
+        sbom: format of a bill of materials that is attached to each image that is pushed; None: none is.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -119,6 +122,7 @@ def build(
 
     """
     started = time.monotonic()
+    bills.check(sbom, push)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
     named = tuple(pushing.reference(one, "--cache-from", offline=offline) for one in cache_from)
     if tag is not None and reference.with_tag(tag) is None:
@@ -169,7 +173,8 @@ def build(
             store.add(recorded)
         loaded = docker.load(_loadable(images), tag=tag) if load else None
         pushed = None if registry is None else registry.push(whole, assembly)
-    at = None if pushed is None else pushed.reference.name
+        at = None if pushed is None else pushed.reference
+        bills.leave(sbom, images, root, at, cache=cache, progress=progress)
     carried = recording.publish(store, recorded, lock_files, at, cache=cache)
     return BuildOutcome(
         digest=whole.digest,
