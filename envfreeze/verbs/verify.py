@@ -130,7 +130,7 @@ def verify(
     if edited and verdict.level is not Level.IDENTICAL:
         what = "the files that `include` names are not those that were built"
         said = finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES)
-        verdict = replace(verdict, findings=(said, *verdict.findings))
+        verdict = verdict.having(said)
     if record:
         store.add_verification(
             Verification(
@@ -252,8 +252,7 @@ def _explained(image: RecordedImage, ours: Image, original: Image | None, progre
         except UntrustedError as error:
             what = f"the original at hand cannot be read: {error.message}"
             damaged = finding(Kind.ORIGINAL, "", what, causes.UNREADABLE_ORIGINAL)
-            by_digests = _by_digests(image, ours)
-            return replace(by_digests, findings=(damaged, *by_digests.findings))
+            return _by_digests(image, ours).having(damaged)
     return _by_digests(image, ours)
 
 
