@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
 from envfreeze.locking import indexes
-from envfreeze.verbs import driving
+from envfreeze.verbs import compiling, driving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +136,9 @@ def by_native(lock: Lock, at: Surroundings, *, ready: ReadyLayers | None, lean: 
         authenticate=partial(indexes.authenticate, project=at.project),
         ready=ready,
         lean=lean,
+        compiled=partial(
+            compiling.compiled, at.project, cache=at.cache, progress=at.progress, offline=at.offline
+        ),
     )
     native.hold(lock, assembly)
     return Made(tuple(one.image for one in assembly.images), assembly.notes, assembly)
@@ -155,6 +158,7 @@ def by_program(engine: str, lock: Lock, at: Surroundings, own: Path, options: dr
         EnvfreezeError: as `driving.make` says.
 
     """
+    compiling.ensure(lock, at.project, cache=at.cache, progress=at.progress, offline=at.offline)
     built = driving.make(
         engine,
         lock,

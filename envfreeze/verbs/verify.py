@@ -25,7 +25,7 @@ from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import against_lock, images, recorded, recording
+from envfreeze.verbs import against_lock, compiling, images, recorded, recording
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.recorded import Likeness
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.locking.model import Lock
+    from envfreeze.locking.model import Lock, Target, Wheel
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record, RecordedImage
@@ -85,8 +85,22 @@ class Rebuilding:
             offline=self.offline,
             workers=self.workers,
             authenticate=_authenticate(folder),
+            compiled=self._compiled(folder),
         )
         return [made.image for made in assembly.images]
+
+    def _compiled(self, folder: Path) -> Callable[[Wheel, Target], Path]:
+        def compiled(wheel: Wheel, target: Target) -> Path:
+            return compiling.compiled(
+                load(folder),
+                wheel,
+                target,
+                cache=self.cache,
+                progress=self.progress,
+                offline=self.offline,
+            )
+
+        return compiled
 
 
 def verify(

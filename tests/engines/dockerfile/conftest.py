@@ -1,4 +1,4 @@
-"""Locks whose artifacts are made on the spot and lie in a cache of the test's own, and what is written of it."""
+"""Locks whose artifacts are made on the spot and lie in a cache of the test's own, and what is written."""
 
 from __future__ import annotations
 
