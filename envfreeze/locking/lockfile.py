@@ -28,6 +28,7 @@ from envfreeze.locking.model import (
     Archive,
     CondaPackage,
     Deb,
+    Devel,
     LayerSeal,
     Lock,
     PlannedLayer,
@@ -248,9 +249,32 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
     if target.standalone is not None:
         table["standalone"] = standalone_table.render(target.standalone)
     table["base"] = _base_table(target.base)
+    if target.devel is not None:
+        table["devel"] = _devel_table(target.devel)
     if target.gpu is not None:
         table["gpu"] = gpufacts.table(target.gpu)
     return table
+
+
+def _devel_table(devel: Devel) -> Mapping[str, toml.Value]:
+    table: dict[str, toml.Value] = {"python": devel.python, "glibc": devel.glibc}
+    if devel.image is not None:
+        table["image"] = image_table.render(devel.image)
+    table["base"] = _base_table(devel.base)
+    table["env"] = dict(sorted(devel.env.items()))
+    return table
+
+
+def _devel(table: Table) -> Devel:
+    devel = Devel(
+        python=_python(table),
+        glibc=_matching(table, "glibc", _GLIBC),
+        base=_base(table.table("base")),
+        image=image_table.parse(table.table("image")) if "image" in table.keys() else None,  # noqa: SIM118 - not a mapping
+        env=table.string_map("env"),
+    )
+    table.finish()
+    return devel
 
 
 def _target(
@@ -276,6 +300,8 @@ def _target(
         target = replace(target, standalone=_standalone(table, target.python))
     if "gpu" in table.keys():  # noqa: SIM118 - not a mapping
         target = replace(target, gpu=gpufacts.read(table.table("gpu")))
+    if "devel" in table.keys():  # noqa: SIM118 - not a mapping
+        target = replace(target, devel=_devel(table.table("devel")))
     if conda is not None and "conda" in table.keys():  # noqa: SIM118 - not a mapping
         subdir = target.platform.conda_subdir
         target = replace(

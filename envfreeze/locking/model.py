@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from envfreeze.digest import Digest
+from envfreeze.oci import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.digest import Digest
     from envfreeze.oci.platform import Platform
 
 SCHEMA = 1
@@ -54,6 +56,7 @@ class Source:
         requires: what it was built with (PEP 517, PEP 518), sorted by name.
         notes: what to know of the build, one sentence each, sorted: that it was not isolated, or which
             members two builds do not agree on.
+        devel: `Devel.digest` of the stage that it was compiled in; None: it was built without a compiler.
 
     """
 
@@ -67,6 +70,7 @@ class Source:
     python: str = ""
     requires: tuple[Wheel, ...] = ()
     notes: tuple[str, ...] = ()
+    devel: Digest | None = None
 
     def is_of(self, other: Source) -> bool:
         """Whether both are the same source, however each was built."""
@@ -418,6 +422,40 @@ class GpuFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Devel:
+    """The stage that wheels are compiled in (`[docker] build`): a system with a compiler.
+
+    Attributes:
+        python: the exact version of its Python, which is of the target's minor version.
+        glibc: of its C library, no newer than the target's.
+        base: the OS packages that it is assembled from, or that are added to `image`.
+        image: the image that it is based on; None: it is assembled.
+        env: variables of its builds, sorted by name.
+
+    """
+
+    python: str
+    glibc: str
+    base: AptBase
+    image: ImageBase | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest:
+        """What stands for it: the sha256 of all that its bytes depend on, as canonical JSON."""
+        return Digest.of(
+            canonical.dump(
+                {
+                    "python": self.python,
+                    "image": None if self.image is None else str(self.image.manifest),
+                    "packages": [[deb.name, str(deb.digest)] for deb in self.base.packages],
+                    "env": dict(self.env),
+                }
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Everything for one platform.
 
@@ -438,6 +476,7 @@ class Target:
         environment: where the virtual environment lives in the image, without the leading slash.
         workdir_free: sealed, and nothing of the environment is at the working directory or below it: the
             project's files have room there, whatever they are called.
+        devel: what its wheels were compiled in; None: none was.
 
     """
 
@@ -455,6 +494,7 @@ class Target:
     standalone: StandalonePython | None = None
     environment: str = PREFIX
     workdir_free: bool = False
+    devel: Devel | None = None
 
     @property
     def interpreter(self) -> str:

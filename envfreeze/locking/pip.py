@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
 
-
 _FIRST, _LAST = 4, 10
 """How much of a resolver's explanation is shown; the last lines hold its conclusion and its hints."""
 
@@ -75,6 +74,14 @@ class PipTarget:
         return f"{self.platform}, Python {self.python}"
 
 
+if TYPE_CHECKING:
+    from envfreeze.locking.sources.compiled import Compiler
+    from envfreeze.locking.sources.workshop import Workshop
+
+    Compiling = Callable[[PipTarget, Workshop, Callable[[Sequence[str]], tuple[Wheel, ...]]], Compiler]
+    """Makes what compiles the packages of a target, with what resolves their build requirements."""
+
+
 def resolve(
     project: Project,
     target: PipTarget,
@@ -87,6 +94,7 @@ def resolve(
     provided: Sequence[Provided] = (),
     cache: Cache | None = None,
     meanwhile: Callable[[], None] | None = None,
+    compiling: Compiling | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -105,6 +113,7 @@ def resolve(
         cache: where what has no wheel is built, and the interpreter stays that uv asks; None: nothing
             is built.
         meanwhile: called while uv runs, each time; what it raises ends uv. It need not be called.
+        compiling: makes what compiles packages; None: nothing is compiled.
         progress: told what is happening.
 
     Returns:
@@ -144,6 +153,7 @@ def resolve(
                         offline=offline,
                         newest=newest,
                         progress=progress,
+                        compiling=compiling,
                     )
                 )
             with _both_sides(provided):
@@ -190,6 +200,7 @@ def builder_of(
     offline: bool,
     newest: str | None,
     progress: Progress,
+    compiling: Compiling | None = None,
 ) -> Builder:
     """Make the builder of a target's packages without a wheel.
 
@@ -201,6 +212,7 @@ def builder_of(
         offline: fetch nothing.
         newest: no build requirement uploaded after this moment (ISO 8601).
         progress: told what is built.
+        compiling: makes what compiles packages; None: nothing is compiled.
 
     """
     from envfreeze.locking.sources.builder import Builder  # noqa: PLC0415 - heavy
@@ -209,7 +221,12 @@ def builder_of(
     tools = partial(_tools, project, offline=offline, exclude_newer=newest)
     authenticate = partial(indexes.authenticate, project=project)
     workshop = Workshop(cache, progress, offline, authenticate)
-    return Builder(project, workshop, ".".join(target.python.split(".")[:2]), tools, pins)
+    compiler = None
+    if compiling is not None:
+        fitting = partial(tools_for, project, target, offline=offline, exclude_newer=newest)
+        compiler = compiling(target, workshop, fitting)
+    minor = ".".join(target.python.split(".")[:2])
+    return Builder(project, workshop, minor, tools, pins, compiler)
 
 
 def cutoff(project: Project) -> str | None:
@@ -233,6 +250,24 @@ def _tools(
     from envfreeze.locking.sources.interpreter import this_platform  # noqa: PLC0415 - only to build
 
     platform, glibc = this_platform()
+    target = PipTarget(platform, interpreter.version, glibc)
+    return tools_for(project, target, wanted, offline=offline, exclude_newer=exclude_newer)
+
+
+def tools_for(
+    project: Project,
+    target: PipTarget,
+    wanted: Sequence[str],
+    *,
+    offline: bool,
+    exclude_newer: str | None,
+) -> tuple[Wheel, ...]:
+    """Resolve build requirements for a target, from the project's indexes.
+
+    Raises:
+        ResolutionError: as `resolve`, and likewise the others.
+
+    """
     settings = replace(
         project.pip,
         requirements=(),
@@ -243,12 +278,7 @@ def _tools(
     )
     asking = replace(project, pip=settings, inputs={})
     try:
-        return resolve(
-            asking,
-            PipTarget(platform, interpreter.version, glibc),
-            offline=offline,
-            exclude_newer=exclude_newer,
-        )
+        return resolve(asking, target, offline=offline, exclude_newer=exclude_newer)
     except ResolutionError as error:
         error.message = f"build requirements ({', '.join(wanted)}): {error.message}"
         raise

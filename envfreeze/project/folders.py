@@ -48,6 +48,10 @@ _OURS = re.compile(
 )
 
 
+MADE = ".made-by-envfreeze"
+"""A file that marks its folder, a wheelhouse or a build folder, as envfreeze's own."""
+
+
 def entries(folder: Path) -> list[Entry]:
     """List the files and links of a local project, sorted by path, modes 0644 or 0755.
 
@@ -84,8 +88,9 @@ def listing(folder: Path) -> bytes:
 
 def _names(folder: Path) -> Iterator[str]:
     tracked = _of_git(folder)
-    names = _walk(folder, "") if tracked is None else tracked
-    return (name for name in names if _counts(name))
+    names = [name for name in (_walk(folder, "") if tracked is None else tracked) if _counts(name)]
+    made = tuple(f"{name.removesuffix(MADE)}" for name in names if name.endswith(f"/{MADE}"))
+    return (name for name in names if not name.startswith(made))
 
 
 def _counts(name: str) -> bool:

@@ -107,18 +107,28 @@ _INDEX = Secret(
 _PACKAGE = Text(rf"{_NAME}|\*", "the name of a Python package, or `*`")
 _ARGUMENTS = Items(Text(r"[^\u0000]*", "text without NUL"), unique=False)
 
+_IMAGE_BASE = Text(
+    f"apt:{_SUITE_PART}/{_SUITE_PART}|(?!apt:){GRAMMAR}",
+    "`apt:<distribution>/<suite>` or an image reference",
+    "a base is assembled from a suite's packages, as in apt:debian/trixie, or an image of a registry, as in "
+    "nvidia/cuda:12.8.1-base-ubuntu24.04",
+)
+_DEBS = Items(
+    Text(
+        "[a-z0-9][a-z0-9+.-]+(?:=(?:[0-9]+:)?[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
+        "the name of a Debian package",
+        "write the plain name, without architecture: the lock pins the version; `name=version` takes that "
+        "very one",
+    )
+)
+
 IMAGE = Table(
     "image",
     "The image: what it is assembled from and how it is started.",
     (
         Key(
             "base",
-            Text(
-                f"apt:{_SUITE_PART}/{_SUITE_PART}|(?!apt:){GRAMMAR}",
-                "`apt:<distribution>/<suite>` or an image reference",
-                "a base is assembled from a suite's packages, as in apt:debian/trixie, or an image of a "
-                "registry, as in nvidia/cuda:12.8.1-base-ubuntu24.04",
-            ),
+            _IMAGE_BASE,
             "The distribution and suite whose packages the base is assembled from, or the image that is the "
             "base. The lock holds an image by its digest.",
             'base = "nvidia/cuda:12.8.1-base-ubuntu24.04"',
@@ -188,14 +198,7 @@ IMAGE = Table(
         ),
         Key(
             "packages",
-            Items(
-                Text(
-                    "[a-z0-9][a-z0-9+.-]+(?:=(?:[0-9]+:)?[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
-                    "the name of a Debian package",
-                    "write the plain name, without architecture: the lock pins the version; `name=version` "
-                    "takes that very one",
-                )
-            ),
+            _DEBS,
             "Names of OS packages to add to the base. What they depend on comes with them. `name=version` "
             "takes that version, where an archive has it.",
             'packages = ["git", "libgl1"]',
@@ -745,6 +748,56 @@ DOCKER = Table(
             "The name of an account that is made for the ids of `image.user`, with a home folder.",
             'account = "trainer"',
             otherwise="none is made: a user needs no account to run a command",
+        ),
+        Key(
+            "build",
+            Items(Text(_NAME, "the name of a Python package")),
+            "Packages without a wheel that need a compiler: they are compiled by Docker in a stage of its "
+            "own, and the wheels are locked by hash for every engine.",
+            'build = ["my-kernels"]',
+            (),
+        ),
+        Key(
+            "build-image",
+            _IMAGE_BASE,
+            "What that stage is based on: a suite, or an image, which the lock holds by its digest.",
+            'build-image = "nvidia/cuda:12.8.1-devel-ubuntu24.04"',
+            otherwise="`image.base`",
+        ),
+        Key(
+            "build-packages",
+            _DEBS,
+            "OS packages that the stage has beyond its base. The headers of Python belong to it where Python "
+            "is the distribution's.",
+            'build-packages = ["g++", "cmake"]',
+            ("g++",),
+        ),
+        Key(
+            "build-requires",
+            Items(Text(r"[A-Za-z0-9][^\u0000-\u001f\u007f]*", "a requirement, as in torch==2.8.0")),
+            "Python packages that the builds need beyond those that they state in `[build-system] requires`.",
+            'build-requires = ["torch==2.8.0", "ninja"]',
+            (),
+        ),
+        Key(
+            "build-env",
+            Named(
+                Text(r"[^\u0000-\u001f]*", "text without line breaks"),
+                "[A-Za-z_][A-Za-z0-9_]*",
+                "letters, digits and underscores, not beginning with a digit",
+                {"PATH": "it leads to the tools of the build", "SOURCE_DATE_EPOCH": "it is set by envfreeze"},
+            ),
+            "Environment variables of the builds.",
+            'build-env = { TORCH_CUDA_ARCH_LIST = "8.0 9.0" }',
+            {},
+        ),
+        Key(
+            "wheelhouse",
+            _FILE,
+            "A folder of the project that the compiled wheels are written to: a machine that has them there "
+            "need not compile.",
+            'wheelhouse = "vendor/wheels"',
+            "wheelhouse",
         ),
     ),
 )

@@ -7,6 +7,9 @@ from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.paths import path_problem
@@ -112,6 +115,9 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
             "flavour": gpu.flavour,
             "gpus": sorted(gpu.gpus),
         }
+    docker = _docker(root, written, settings["docker"])
+    if docker.build:
+        effective["docker"] = _effective_docker(docker)
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -128,7 +134,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         gpu=gpu,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
         mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
-        docker=_docker(root, written, settings["docker"]),
+        docker=docker,
     )
 
 
@@ -182,7 +188,33 @@ def _docker(root: Path, written: Written, values: Mapping[str, Any]) -> DockerSe
         after=tuple(values["after"]),
         context=_include(root, written, values["context"], "docker.context"),
         account=values["account"],
+        build=tuple(sorted({canonicalize_name(name) for name in values["build"]})),
+        build_image=values["build-image"],
+        build_packages=tuple(values["build-packages"]),
+        build_requires=_requirements(written, values["build-requires"]),
+        build_env=dict(values["build-env"]),
+        wheelhouse=values["wheelhouse"].removeprefix("./").rstrip("/"),
     )
+
+
+def _requirements(written: Written, lines: Sequence[str]) -> tuple[str, ...]:
+    for index, line in enumerate(lines):
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            raise written.error(f"docker.build-requires[{index}]", f"is no requirement: {error}") from error
+    return tuple(lines)
+
+
+def _effective_docker(docker: DockerSettings) -> dict[str, Any]:
+    """What of `[docker]` shapes the lock; all else shapes the Dockerfile alone."""
+    return {
+        "build": list(docker.build),
+        "build-env": dict(sorted(docker.build_env.items())),
+        "build-image": docker.build_image,
+        "build-packages": sorted(docker.build_packages),
+        "build-requires": sorted(docker.build_requires),
+    }
 
 
 def _gpu(values: Mapping[str, Any]) -> GpuSettings:

@@ -297,6 +297,12 @@ class DockerSettings:
         after: instructions at the end, before the user and the command.
         context: files and folders of the project that those steps find below `context/`.
         account: name of an account that is made for the ids of `[image] user`.
+        build: normalised names of packages whose wheels are compiled in a devel stage.
+        build_image: the image that this stage is based on; None: the base of the image.
+        build_packages: OS packages that the stage has beyond its base, as `ImageSettings.packages`.
+        build_requires: PEP 508 requirements of the builds beyond those that the packages state.
+        build_env: variables of the builds.
+        wheelhouse: folder of the project that compiled wheels are kept in.
 
     """
 
@@ -308,6 +314,12 @@ class DockerSettings:
     after: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     account: str | None = None
+    build: tuple[str, ...] = ()
+    build_image: str | None = None
+    build_packages: tuple[str, ...] = ("g++",)
+    build_requires: tuple[str, ...] = ()
+    build_env: Mapping[str, str] = field(default_factory=dict)
+    wheelhouse: str = "wheelhouse"
 
 
 @dataclass(frozen=True, slots=True)

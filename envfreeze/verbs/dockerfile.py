@@ -8,6 +8,7 @@ from envfreeze.engines import dockerfile as engine
 from envfreeze.locking import files
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import compiling
 from envfreeze.verbs.driving import FOLDER, own_folder
 
 if TYPE_CHECKING:
@@ -49,6 +50,6 @@ def dockerfile(
         into = project.root / project.docker.output
     else:
         into = own_folder(project.root) / FOLDER
-    return engine.write(
-        lock, project, into.absolute(), cache=cache or Cache.open(), progress=progress, offline=offline
-    )
+    cache = cache or Cache.open()
+    compiling.ensure(lock, project, cache=cache, progress=progress, offline=offline)
+    return engine.write(lock, project, into.absolute(), cache=cache, progress=progress, offline=offline)

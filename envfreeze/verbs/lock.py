@@ -129,6 +129,8 @@ def lock(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
     written = files.write(made, project.root)
+    if project.docker.build:
+        written = (*written, *_wheelhouse(made, project, wish))
     if project.docker.output is not None:
         written = (*written, *_build_folder(made, project, wish, changed=bool(written)))
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
@@ -137,13 +139,23 @@ def lock(
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
 
 
+def _wheelhouse(made: Lock, project: Project, wish: Wish) -> tuple[Path, ...]:
+    """Write the wheels that were compiled into the project, for machines that cannot compile."""
+    from envfreeze.locking.sources import wheelhouse  # noqa: PLC0415 - only where something is compiled
+
+    wheels = {wheel.digest: wheel for target in made.targets for wheel in target.wheels}
+    return wheelhouse.put(wheels.values(), project, wish.cache)
+
+
 def _build_folder(made: Lock, project: Project, wish: Wish, *, changed: bool) -> tuple[Path, ...]:
     """Write the build folder that `[docker] output` names where the lock changed, or it is not there."""
     from envfreeze.engines import dockerfile  # noqa: PLC0415 - only where asked
+    from envfreeze.verbs import compiling  # noqa: PLC0415 - with it
 
     into = project.root / (project.docker.output or "")
     if not changed and (into / dockerfile.DOCKERFILE).exists():
         return ()
+    compiling.ensure(made, project, cache=wish.cache, progress=wish.progress, offline=wish.offline)
     folder = dockerfile.write(
         made, project, into, cache=wish.cache, progress=wish.progress, offline=wish.offline
     )

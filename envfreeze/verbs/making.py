@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from envfreeze.engines import native
 from envfreeze.errors import UsageError
 from envfreeze.locking import indexes
-from envfreeze.verbs import driving
+from envfreeze.verbs import compiling, driving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,6 +149,7 @@ def by_program(
     """
     if at.project is None:
         raise UsageError(f"{at.root} has no project that can be read, which the engine {engine} needs")
+    compiling.ensure(lock, at.project, cache=at.cache, progress=at.progress, offline=at.offline)
     built = driving.make(
         engine,
         lock,
@@ -167,7 +168,13 @@ def by_program(
 def _assembled(
     lock: Lock, at: Surroundings, *, ready: ReadyLayers | None, lean: bool, reuse: bool
 ) -> Assembly:
-    authenticate = str if at.project is None else partial(indexes.authenticate, project=at.project)
+    project = at.project
+    authenticate = str if project is None else partial(indexes.authenticate, project=project)
+    compiled = None
+    if project is not None:
+        compiled = partial(
+            compiling.compiled, project, cache=at.cache, progress=at.progress, offline=at.offline
+        )
     return native.assemble(
         lock,
         root=at.root,
@@ -179,6 +186,7 @@ def _assembled(
         authenticate=authenticate,
         ready=ready,
         lean=lean,
+        compiled=compiled,
     )
 
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envfreeze.locking.model import Wheel
-    from envfreeze.locking.pip import PipTarget
+    from envfreeze.locking.pip import Compiling, PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
+    from envfreeze.verbs.compiling import Stage
     from envfreeze.verbs.os_side import OsSide
     from envfreeze.verbs.wish import Wish
 
@@ -49,12 +50,15 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             provided=() if below is None else below.side.provided,
             cache=wish.cache,
             meanwhile=meanwhile,
+            compiling=None if below is None else devel.compiling(asking, pip_target, below),
             progress=wish.progress,
         )
 
+    devel = _Devel(last, wish)
     below = _with_compiler(project, last)
     found, wheels = beside.resolve(
-        beside.guess(below, platform, last, wish.cache),
+        # What compiles has to know the system below.
+        None if project.docker.build else beside.guess(below, platform, last, wish.cache),
         lambda: _sides(below, platform, last, wish),
         lambda below: below.target,
         packages,
@@ -73,7 +77,42 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
     )
     target = fitting.fitted(project, target, wish, lambda asking: packages(found.target, found, None, asking))
     conda.check_once(found.side.provided, target.wheels)
+    target = devel.added(target)
     return _settled(project, target, found.os, last, wish)
+
+
+class _Devel:
+    """What the wheels of a platform are compiled in, where `[docker] build` names some."""
+
+    def __init__(self, last: Target | None, wish: Wish) -> None:
+        self._last = last
+        self._wish = wish
+        self._stages: dict[PipTarget, Stage] = {}
+
+    def compiling(self, project: Project, target: PipTarget, below: _Sides) -> Compiling | None:
+        """What compiles for a target; None where nothing is compiled."""
+        if not project.docker.build:
+            return None
+        from envfreeze.verbs import compiling  # noqa: PLC0415 - only where something is compiled
+
+        brings = conda.python_of(below.side.packages) is not None
+        packages = below.side.packages if brings else ()
+        if target not in self._stages:
+            self._stages[target] = compiling.Stage(
+                project, target, below.os, packages, self._last, self._wish
+            )
+        return compiling.compiling_for(self._stages[target], project, packages, below.os, self._wish)
+
+    def added(self, target: Target) -> Target:
+        """The target with the stage in it that its wheels were compiled in."""
+        digests = {wheel.source.devel for wheel in target.wheels if wheel.source is not None} - {None}
+        used = [stage.used for stage in self._stages.values() if stage.used is not None]
+        if not digests:
+            return target
+        from envfreeze.locking.sources.compiled import check_alike  # noqa: PLC0415 - only where compiled
+
+        check_alike(target.wheels)
+        return replace(target, devel=next(devel for devel in used if devel.digest in digests))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,12 @@ def obtain(
     offline: bool,
     progress: Progress,
     authenticate: Callable[[str], str] = str,
+    compiled: Callable[[Wheel, Target], Path] | None = None,
 ) -> dict[Digest, Path]:
     """Have the artifacts in the cache, downloading or building from their locked source what is missing.
 
     `authenticate` puts credentials into URLs, which the lock never has. `root` is the project's folder, where
-    the sources of local projects are.
+    the sources of local projects are. `compiled` has a wheel that needs a compiler; None: only the cache has.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -105,7 +106,11 @@ def obtain(
         from envfreeze.locking.sources.workshop import Workshop  # noqa: PLC0415 - with it
 
         workshop = Workshop(cache, progress, offline, authenticate)
-        files |= {wheel.digest: rebuilt(wheel, root, workshop) for wheel in built}
+        for wheel in built:
+            compiles = compiled is not None and wheel.source is not None and wheel.source.devel is not None
+            files[wheel.digest] = (
+                compiled(wheel, target) if compiled and compiles else rebuilt(wheel, root, workshop)
+            )
     return files
 
 

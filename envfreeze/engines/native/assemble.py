@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from envfreeze.engines.native.catalog import Room
     from envfreeze.engines.native.ready import ReadyLayer, ReadyLayers
     from envfreeze.locking.image.inventory import Inventory
-    from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target
+    from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target, Wheel
     from envfreeze.oci.entry import Entry
     from envfreeze.oci.image import Image, Layer
     from envfreeze.progress import Progress
@@ -101,6 +101,7 @@ def assemble(
     authenticate: Callable[[str], str] = str,
     ready: ReadyLayers | None = None,
     lean: bool = False,
+    compiled: Callable[[Wheel, Target], Path] | None = None,
 ) -> Assembly:
     """Assemble the images of a lock.
 
@@ -117,6 +118,7 @@ def assemble(
         ready: what registries have ready-made, which is then taken; None: nothing is.
         lean: layers of a base that is an image, and those that are ready-made, are fetched only when
             somebody opens them.
+        compiled: has a wheel that needs a compiler in the cache; None: it is there, or missing.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -143,7 +145,10 @@ def assemble(
         for target in lock.targets
     ]
     try:
-        images = [one.image(one.layers(workers=workers, authenticate=authenticate)) for one in work]
+        images = [
+            one.image(one.layers(workers=workers, authenticate=authenticate, compiled=compiled))
+            for one in work
+        ]
     except OSError as error:
         raise explain(error, cache.root) from error
     return Assembly(
@@ -206,7 +211,13 @@ class _TargetAssembly:
         self.reused = 0
         self.notes: tuple[str, ...] = ()
 
-    def layers(self, *, workers: int | None, authenticate: Callable[[str], str]) -> dict[str, LayerSeal]:
+    def layers(
+        self,
+        *,
+        workers: int | None,
+        authenticate: Callable[[str], str],
+        compiled: Callable[[Wheel, Target], Path] | None = None,
+    ) -> dict[str, LayerSeal]:
         """Have every planned layer in the cache: name to digests."""
         target, cache = self._target, self._cache
         judged = known.recall_verdict(cache, self._keys) if self._reuse else None
@@ -248,6 +259,7 @@ class _TargetAssembly:
                 offline=self._offline,
                 progress=self._progress,
                 authenticate=authenticate,
+                compiled=compiled,
             )
             total = sum(wheel.size or 0 for layer in missing for wheel in wheels_of(target, layer))
             total += _INFLATION * sum(deb.size for deb in debs.values())
