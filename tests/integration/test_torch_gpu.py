@@ -95,6 +95,12 @@ def pushed(torch, registry_at, envfreeze, big):
     shutil.rmtree(data)
 
 
+def test_skopeo_reads_what_was_pushed(torch, pushed, skopeo, run):
+    said = json.loads(run(skopeo, "inspect", "--tls-verify=false", f"docker://{pushed.host}/team/torch:main"))
+    assert said["Digest"] == torch.digest
+    assert said["Layers"] == [str(layer.digest) for layer in torch.images[0].layers]
+
+
 @pytest.mark.parametrize("changed", [False, True], ids=["same", "script-changed"])
 def test_an_empty_machine_rebuilds_it_from_the_registry_in_a_moment(
     torch, pushed, wires, envfreeze, big, changed
