@@ -6,6 +6,7 @@ Where the network or the disk is too small for it: `-k "not torch"`.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -95,13 +96,19 @@ def pushed(torch, registry_at, envfreeze, big):
     shutil.rmtree(data)
 
 
+def test_skopeo_reads_what_was_pushed(torch, pushed, skopeo, run):
+    said = json.loads(run(skopeo, "inspect", "--tls-verify=false", f"docker://{pushed.host}/team/torch:main"))
+    assert said["Digest"] == torch.digest
+    assert said["Layers"] == [str(layer.digest) for layer in torch.images[0].layers]
+
+
 @pytest.mark.parametrize("changed", [False, True], ids=["same", "script-changed"])
 def test_an_empty_machine_rebuilds_it_from_the_registry_in_a_moment(
     torch, pushed, wires, envfreeze, big, changed
 ):
     root = big / f"torch-rebuilt-{changed}"
     shutil.copytree(torch.root, root, ignore=shutil.ignore_patterns(".envfreeze"))
-    best = 1e9
+    best = work = 1e9
     for turn in range(3):
         if changed:
             script = root / "train.py"
@@ -110,12 +117,15 @@ def test_an_empty_machine_rebuilds_it_from_the_registry_in_a_moment(
         with wires.before(pushed.host) as wire:
             name = f"{wire.host}/team/torch"
             command = ("--json", "build", "--push", f"{name}:again-{changed}", "--cache-from", f"{name}:main")
-            started = time.monotonic()
+            started, spent = time.monotonic(), sum(os.times()[2:4])
             document = json.loads(envfreeze(*command, at=root, cache=empty, env=NO_INDEX))
             best = min(best, time.monotonic() - started)
+            work = min(work, sum(os.times()[2:4]) - spent)
         assert (document["digest"] == torch.digest) is not changed
         assert document["layers_built"] == 0
         assert document["layers_ready"] == len(torch.images[0].layers) - 1
         assert wire.moved < 200_000
         shutil.rmtree(empty)
-    assert best < 3
+    assert work < 3
+    # Where others want the processors, too, the time on the clock is theirs as well.
+    assert best < 3 or os.getloadavg()[0] > (os.cpu_count() or 1), best
