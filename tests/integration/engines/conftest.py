@@ -10,9 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +25,8 @@ import pytest
 from envfreeze.locking.apt import mirrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SUITES = ("forky", "trixie")
 """Suites of Debian with a Docker of today, the first that can be had is used."""
@@ -304,3 +308,55 @@ FROM scratch
 COPY --chmod=0755 busybox /bin/busybox
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox mkdir -p /tmp && /bin/busybox --install -s /bin"]
 """
+
+
+KILLED = """
+import pathlib, sys
+from envfreeze.engines.driven.choice import engine
+from envfreeze.engines.driven.model import Request
+from envfreeze.oci.platform import Platform
+from envfreeze.progress import SILENT
+name, (folder, into) = sys.argv[1], map(pathlib.Path, sys.argv[2:])
+request = Request(folder, "Dockerfile", (Platform.host(),), network="none")
+engine(name).build(request, into, logs=into, progress=SILENT)
+"""
+
+
+@pytest.fixture
+def killed() -> Callable[[str, Path, Path], AbstractContextManager[None]]:
+    """Build in a process of its own, which is killed at the end of the block."""
+
+    @contextmanager
+    def call(name: str, root: Path, into: Path) -> Iterator[None]:
+        process = subprocess.Popen([sys.executable, "-c", KILLED, name, str(root), str(into)])
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    return call
+
+
+@pytest.fixture
+def running() -> Callable[[str], bool]:
+    """Whether a process runs that has such words in its command line."""
+
+    def call(words: str) -> bool:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        return words in listed.stdout
+
+    return call
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], object]], object]:
+    """Ask until the answer is yes, or for a minute."""
+
+    def call(what: Callable[[], object]) -> object:
+        end = time.monotonic() + 60
+        while not (found := what()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return found
+
+    return call
