@@ -11,7 +11,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint integration bench clean
+.PHONY: help demo test scenarios lint integration bench clean
 
 run := .venv/bin/python
 made := .venv/.made-with-$(subst /,_,$(PYTHON))
@@ -27,7 +27,10 @@ demo: .venv/.installed ## Lock, build and verify examples/digits in a temporary 
 	@bash examples/demo.sh .venv/bin/envfreeze
 
 test: .venv/.developer ## Run the tests that need nothing but this machine
-	$(run) -m pytest -n auto --dist worksteal -m "not integration and not network"
+	$(run) -m pytest -n auto --dist worksteal -m "not scenario and not integration and not network"
+
+scenarios: .venv/.developer ## Run whole commands as their users do, through every turn that we know of
+	$(run) -m pytest -n auto --dist worksteal -m "scenario and not integration and not network"
 
 lint: .venv/.developer ## Check style, types and the order of the rooms
 	$(run) -m ruff check

@@ -98,6 +98,24 @@ def registry_server() -> ModuleType:
     return _module("registry_server")
 
 
+@pytest.fixture(scope="session")
+def wires() -> ModuleType:
+    """Give the module `tests/wire.py`, which counts and cuts what goes to a registry."""
+    return _module("wire")
+
+
+@pytest.fixture(scope="session")
+def troubles() -> ModuleType:
+    """Give the module `tests/troubles.py`, a proxy before a registry that lets requests go wrong."""
+    return _module("troubles")
+
+
+@pytest.fixture(scope="session")
+def standalone_archive() -> ModuleType:
+    """Give the module `tests/standalone_archive.py`, which makes archives of python-build-standalone."""
+    return _module("standalone_archive")
+
+
 def _module(name: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -127,6 +127,7 @@ def image_of(
     layers: Sequence[Mapping[str, bytes | File | Link | Folder] | MemoryLayer],
     *,
     architecture: str = "amd64",
+    system: str = "linux",
     packing: str = "gzip",
     settings: Mapping[str, Any] | None = None,
     diff_ids: Sequence[Digest] | None = None,
@@ -137,7 +138,7 @@ def image_of(
     stated = [layer.diff_id for layer in made] if diff_ids is None else diff_ids
     config = canonical.dump(
         {
-            "os": "linux",
+            "os": system,
             "architecture": architecture,
             "config": dict(settings or {}),
             "rootfs": {"type": "layers", "diff_ids": [str(one) for one in stated]},
@@ -271,8 +272,8 @@ class RegistryServer:
             digest = self.push(image, repository)
             platform = {"os": "linux", "architecture": image.platform.architecture}
             entries.append(_entry(image.manifest, digest, platform))
-        attestation = canonical.dump({"schemaVersion": 2, "mediaType": media.MANIFEST, "layers": []})
-        digest = self.document(attestation, media.MANIFEST, repository)
+        attestation = image_of([], architecture="unknown", system="unknown").manifest
+        digest = self.push(image_of([], architecture="unknown", system="unknown"), repository)
         unknown = {"os": "unknown", "architecture": "unknown"}
         annotated = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
         entries.insert(0, _entry(attestation, digest, unknown) | annotated)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from envfreeze.cli.log import record_document
+from envfreeze.cli.chosen import record_document
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_platform
 from envfreeze.oci.platform import Platform
 from envfreeze.store.disk import in_bytes

@@ -20,6 +20,7 @@ from envfreeze.cli import (
     init,
     lock,
     log,
+    records,
     schema,
     tree,
     verify,
@@ -60,6 +61,7 @@ app.command("verify", cls=Command)(verify.verify)
 app.command("log", cls=Command)(log.log)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
+app.add_typer(records.app, name="records")
 app.add_typer(base.app, name="base")
 app.add_typer(gpu.app, name="gpu")
 app.add_typer(cache.app, name="cache")

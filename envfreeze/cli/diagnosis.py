@@ -44,7 +44,7 @@ def _subject_document(subject: Subject) -> dict[str, Any]:
     stack = subject.stack
     return {
         "kind": subject.kind,
-        "path": str(subject.path),
+        "path": subject.path,
         "platform": subject.platform,
         "runtime": shown.text(stack.runtime),
         "cudnn": shown.text(stack.cudnn),

@@ -19,7 +19,7 @@ def dockerfile(
             "--output",
             "-o",
             metavar="DIR",
-            help="The build folder (default: .envfreeze/docker).",
+            help="The build folder (default: [docker] output, else .envfreeze/docker).",
             show_default=False,
         ),
     ] = None,

@@ -44,12 +44,11 @@ def doctor(
         ),
     ] = None,
     image: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--image",
-            metavar="PATH",
-            exists=True,
-            help="An OCI layout or archive instead of a lock.",
+            metavar="IMAGE",
+            help="An image instead of a lock: a layout, an archive, a reference, docker-daemon:NAME.",
             show_default=False,
         ),
     ] = None,

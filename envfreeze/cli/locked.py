@@ -42,6 +42,7 @@ def report(outcome: LockOutcome, console: Console, *, limit: int | None) -> None
                     "python": target.python,
                     "os_packages": len(target.base.packages),
                     **({} if target.image is None else {"base": str(target.image.manifest)}),
+                    **({} if target.standalone is None else {"standalone": target.standalone.build}),
                     "wheels": len(target.wheels),
                     "indexes": _by_index(target),
                     **_gpu(target),
@@ -72,6 +73,8 @@ def _summary(target: Target) -> str:
     sides.append((len(target.wheels), "wheel"))
     counts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in sides if count]
     system = [f"{target.platform}: Python {target.python}", f"glibc {target.glibc}"]
+    if target.standalone is not None:
+        system[0] += " (python-build-standalone)"
     if target.gpu is not None and target.gpu.cuda is not None:
         words = ", ".join(dict.fromkeys(one.word for one in target.gpu.fleet))
         system.append(f"CUDA {target.gpu.cuda}" + (f" ({words})" if words else ""))

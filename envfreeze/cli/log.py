@@ -1,18 +1,25 @@
-"""`envfreeze log`, and a record as every command shows it."""
+"""`envfreeze log`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from envfreeze.cli.chosen import (
+    Commit,
+    Dirty,
+    Engine,
+    Limit,
+    OnPlatform,
+    Package,
+    Since,
+    Until,
+    VerifiedAs,
+    show,
+)
 from envfreeze.cli.session import Directory, Json, Quiet, begin, parse_digest
 from envfreeze.digest import Digest
-
-if TYPE_CHECKING:
-    from envfreeze.records.model import Record
 
 
 def log(
@@ -27,40 +34,42 @@ def log(
             show_default=False,
         ),
     ] = None,
-    commit: Annotated[
-        str | None,
-        typer.Option("--commit", metavar="REV", help="Only records of this commit.", show_default=False),
+    only: Annotated[
+        Digest | None,
+        typer.Option(
+            "--digest", metavar="DIGEST", parser=parse_digest, help="The same as DIGEST.", show_default=False
+        ),
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", "-n", min=1, metavar="N", help="At most this many.", show_default=False),
-    ] = None,
+    commit: Commit = None,
+    package: Package = None,
+    since: Since = None,
+    until: Until = None,
+    engine: Engine = None,
+    platform: OnPlatform = None,
+    dirty: Dirty = None,
+    verified: VerifiedAs = None,
+    limit: Limit = None,
     directory: Directory = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show the records: which commit made which image."""
-    from envfreeze.verbs.log import log as read  # noqa: PLC0415 - heavy
+    """Show the records, the newest first: which commit made which image."""
+    from envfreeze.records.selection import Selection  # noqa: PLC0415 - heavy
+    from envfreeze.verbs import log as verb  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
-    records = read(session.root, digest=digest, commit=commit, limit=limit, progress=session.console)
-    if not records:
-        session.console.note("no records")
-    session.console.result(
-        [_line(record) for record in records],
-        {"records": [record_document(record) for record in records]},
+    if digest is not None and only is not None and digest != only:
+        raise typer.BadParameter("two digests are asked for, and no build has both")
+    selection = Selection(
+        digest=digest or only,
+        since=None if since is None else verb.since(since),
+        until=None if until is None else verb.until(until),
+        engine=engine,
+        platform=platform,
+        dirty=dirty,
+        verified=frozenset(level.value for level in verified) if verified else None,
     )
-
-
-def record_document(record: Record) -> Mapping[str, Any]:
-    """Give a record the shape that docs/formats/record-1.md describes."""
-    from envfreeze.records.lines import render  # noqa: PLC0415 - heavy
-
-    document: Mapping[str, Any] = json.loads(render(record))
-    return document
-
-
-def _line(record: Record) -> str:
-    source = record.source
-    state = "dirty" if source.dirty else "clean"
-    return f"{record.digest} {record.at} {source.commit or '-'} {state}"
+    found = verb.log(
+        session.root, selection, commit=commit, package=package, limit=limit, progress=session.console
+    )
+    show(found, session.console)

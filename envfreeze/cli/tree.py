@@ -21,6 +21,7 @@ class Side(StrEnum):
     """The sides of a lock."""
 
     BASE = "base"
+    PYTHON = "python"
     CONDA = "conda"
     PIP = "pip"
     OS = "os"

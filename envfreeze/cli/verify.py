@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from envfreeze.cli.log import record_document
-from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_digest
-from envfreeze.digest import Digest
+from envfreeze.cli.chosen import record_document
+from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
 
 if TYPE_CHECKING:
     from envfreeze.compare.model import Finding
@@ -23,14 +22,24 @@ SHOWN: Final = 50
 def verify(
     context: typer.Context,
     *,
-    digest: Annotated[
-        Digest,
+    image: Annotated[
+        str,
         typer.Argument(
-            metavar="DIGEST",
-            parser=parse_digest,
-            help="Of the manifest, the index or the config: sha256:<hex>.",
+            metavar="IMAGE",
+            help="Digest of the manifest, the index or the config, sha256:<hex>; or any image: "
+            "registry.example.org/team/train@sha256:<hex>, docker-daemon:train:v1.",
         ),
     ],
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            "--lock",
+            metavar="PATH",
+            exists=True,
+            help="Build this envfreeze.lock and look for no record.",
+            show_default=False,
+        ),
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -38,6 +47,15 @@ def verify(
             metavar="PATH",
             exists=True,
             help="The original, an OCI layout or archive, to explain differences by.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="With --lock: native (default), docker, podman or buildah.",
+            show_default=False,
         ),
     ] = None,
     builder: Annotated[
@@ -74,9 +92,11 @@ def verify(
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
     outcome = rebuild(
-        digest,
+        image,
         root=session.root,
+        lock=lock,
         against=against,
+        engine=engine,
         options=Options(builder=builder, network=network, secrets=tuple(secret or ()), ssh=tuple(ssh or ())),
         offline=offline,
         workers=workers,
@@ -88,11 +108,10 @@ def verify(
         session.console.note(_sentence(finding))
     if len(verdict.findings) > SHOWN:
         session.console.note(f"and {len(verdict.findings) - SHOWN} more, which --json has all")
-    commit = outcome.record.source.commit
-    by = "" if outcome.record.engine == "native" else f" by {outcome.record.engine}"
-    session.console.note(
-        f"rebuilt{by} from {f'commit {commit}' if commit else 'the folder'} in {outcome.seconds:.1f} s",
-    )
+    commit = None if outcome.record is None else outcome.record.source.commit
+    source = "the lock" if outcome.record is None else f"commit {commit}" if commit else "the folder"
+    by = "" if outcome.record is None or not outcome.record.tools else f" by {outcome.record.engine}"
+    session.console.note(f"rebuilt{by} from {source} in {outcome.seconds:.1f} s")
     session.console.result([verdict.level.value], _document(outcome))
     if verdict.rebuilt != verdict.reference:
         raise typer.Exit(1)
@@ -121,6 +140,6 @@ def _document(outcome: VerifyOutcome) -> Mapping[str, Any]:
             }
             for finding in verdict.findings
         ],
-        "record": record_document(outcome.record),
+        "record": None if outcome.record is None else record_document(outcome.record),
         "seconds": round(outcome.seconds, 3),
     }

@@ -9,13 +9,14 @@ import json
 import re
 import shutil
 import subprocess
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from envfreeze.gpu.evidence import number
 from envfreeze.gpu.model import Version
@@ -150,8 +151,8 @@ def _toolkit(root: Path, problems: list[str]) -> Toolkit | None:
     path = root / CONFIG
     if (text := _text(path, problems)) is not None:
         try:
-            table = tomllib.loads(text).get("nvidia-container-runtime", {})
-        except tomllib.TOMLDecodeError as error:
+            table = tomli.loads(text).get("nvidia-container-runtime", {})
+        except tomli.TOMLDecodeError as error:
             problems.append(f"{path} cannot be read: {error}")
             return Toolkit(version, "", None)
         written = table.get("mode", "auto") if isinstance(table, dict) else "auto"

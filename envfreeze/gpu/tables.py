@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-import tomllib
 from datetime import date
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import tomli
 
 from envfreeze.errors import UntrustedError
 from envfreeze.gpu.cuda_rows import ArchSupport, Cudart, MinorCompat, Product, ToolkitDriver
@@ -219,10 +220,10 @@ class Tables:
 
     def _manifest(self) -> str:
         try:
-            manifest = tomllib.loads(self._text(MANIFEST))
+            manifest = tomli.loads(self._text(MANIFEST))
             form, version = manifest["format"], str(manifest["version"])
             date.fromisoformat(version)
-        except (tomllib.TOMLDecodeError, KeyError, ValueError) as error:
+        except (tomli.TOMLDecodeError, KeyError, ValueError) as error:
             raise self._wrong(MANIFEST, None, error) from error
         if form != FORMAT:
             raise UntrustedError(

@@ -11,7 +11,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.oci.entry import Entry, FromFile, Kind, directory, parents, path_problem, symlink
+from envfreeze.oci.entry import Entry, FromFile, Kind, directory, parents, symlink
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -41,10 +41,10 @@ MOST_LAYERS = 126
 def plan(target: Target) -> tuple[PlannedLayer, ...]:
     """Plan the layers of a target, the lowest first.
 
-    OS packages lie lowest since they change least, then what no package owns, then conda packages, then
-    wheels, the large ones of each below the buckets of small ones, then the environment. Where two packages
-    own one path, the upper layer wins, and within a layer the package whose name sorts later. The layers of a
-    base that is an image lie below all of them and are not planned.
+    OS packages lie lowest since they change least, then what no package owns, then a Python that is no
+    package, then conda packages, then wheels, the large ones of each below the buckets of small ones, then
+    the environment. Where two packages own one path, the upper layer wins, and within a layer the package
+    whose name sorts later. The layers of a base that is an image lie below all of them and are not planned.
 
     Raises:
         UsageError: the base has so many layers that there is no room for others.
@@ -58,9 +58,11 @@ def plan(target: Target) -> tuple[PlannedLayer, ...]:
     most_wheels -= len(_large(conda, most_conda))
     # A base that is an image has all that no package owns; only what is added to it changes that.
     system = [PlannedLayer("system", "system", ())] if target.image is None or debs else []
+    python = [] if target.standalone is None else [PlannedLayer("python", "python", ())]
     return (
         *_spread("debs", "deb", debs, buckets=DEB_BUCKETS, most_large=most_debs),
         *system,
+        *python,
         *_spread("conda", "conda", conda, buckets=CONDA_BUCKETS, most_large=most_conda),
         *_spread("wheels", "wheel", wheels, buckets=WHEEL_BUCKETS, most_large=most_wheels),
         PlannedLayer("environment", "environment", ()),
@@ -74,6 +76,7 @@ def _most(target: Target) -> tuple[int, int, int]:
     there would be more than `MOST_LAYERS`.
     """
     room = MOST_LAYERS - MOST_PLANNED - (0 if target.image is None else len(target.image.layers))
+    room -= target.standalone is not None
     short = max(0, -room)
     wheels = max(0, MOST_LARGE_WHEELS - short)
     short -= MOST_LARGE_WHEELS - wheels

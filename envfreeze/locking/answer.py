@@ -6,22 +6,20 @@ project says beyond versions is held against the answer here: hashes, and which 
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from envfreeze.errors import NetworkError, ResolutionError, UsageError
 from envfreeze.locking import (
-    diagnosis,
     guard,
     indexes,
     markers,
     origins,
-    piptools,
     required_hashes,
     requirements,
     toml,
@@ -72,7 +70,7 @@ def find(
     offline: bool,
     newest: str | None,
     provided: Sequence[Provided] = (),
-    builder: Builder | None = None,
+    builder: Callable[[], Builder] | None = None,
     cache: Cache | None = None,
     meanwhile: Callable[[], None] | None = None,
     progress: Progress,
@@ -87,7 +85,7 @@ def find(
         offline: take from uv's cache only.
         newest: no file uploaded after this moment.
         provided: distributions that are there already, at exactly these versions; they are not in the answer.
-        builder: builds what has to be built to learn what it depends on; None: nothing is.
+        builder: makes who builds what has to be built to learn what it depends on; None: nothing is.
         cache: where the interpreter stays that uv asks; None: one is made for this time.
         meanwhile: called while uv runs, each time; what it raises ends uv.
         progress: told what uv warns of.
@@ -105,6 +103,8 @@ def find(
     _check_environment(project, target, environment)
     asked, further, by_piptools = project, tuple[str, ...](), None
     if project.pip.resolver == "pip-tools":
+        from envfreeze.locking import piptools  # noqa: PLC0415 - only where it is asked for
+
         if provided:
             raise UsageError("pip-tools does not know what conda provides", hint='set [pip] resolver = "uv"')
         try:
@@ -115,6 +115,8 @@ def find(
             find(by_uv, target, (), scratch, offline=offline, newest=newest, cache=cache, progress=SILENT)
             raise
         except ResolutionError as error:
+            from envfreeze.locking import diagnosis  # noqa: PLC0415 - only where something fails
+
             raise diagnosis.explained(error, project, newest=newest, offline=offline) from error
         asked, further, pins = piptools.pinned_to(project, by_piptools.pinned), piptools.COMPLETING, ()
     there = frozenset(one.name for one in provided)
@@ -244,6 +246,8 @@ class _Desk:
                 alone = {name: index for name, index in assigned.items() if name == _name(wanted.package)}
                 self.known.learn(wanted, self.project, partial(self._answer, alone))
             except ResolutionError as error:
+                from envfreeze.locking import diagnosis  # noqa: PLC0415 - only where something fails
+
                 raise diagnosis.explained(
                     error, self.project, newest=self.newest, offline=self.offline
                 ) from error
@@ -255,7 +259,7 @@ class _Desk:
         _write_pins(output, self.pins)
         said = self._compile(assigned, output, offline=self.offline, only=only)
         self.warned.update(dict.fromkeys(said))
-        return tomllib.loads(output.read_text(encoding="utf-8"))
+        return tomli.loads(output.read_text(encoding="utf-8"))
 
     def annotated(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> str:
         """Ask for the same again, with who needs each package and where it came from.

@@ -21,6 +21,11 @@ IMAGE = "[image] packages"
 BASE = "[image] base"
 """Who asks for a base that is an image."""
 
+PYTHON_SOURCE = "[image] python-source"
+PYTHON = "[image] python"
+REQUIRES = "requires-python"
+"""Who asks for a Python that is no package; `BASE` where the base is the only reason."""
+
 PROJECT = "the project"
 """Who asks, where the project's own files do not say it any more."""
 
@@ -42,10 +47,23 @@ def of_target(target: Target, project: Project | None) -> Mapping[Key, tuple[str
     found: dict[Key, tuple[str, ...]] = {}
     if target.image is not None:
         found[Key("base", target.image.reference)] = (BASE,)
+    if target.standalone is not None:
+        found[Key("python", "python")] = _of_python(project)
     found |= {Key("conda", one.name): conda for one in target.conda if one.requested}
     found |= {Key("pip", one.name): python.get(one.name, ()) for one in target.wheels if one.requested}
     found |= {Key("os", one.name): system.get(one.name, ()) for one in target.base.packages if one.requested}
     return {key: places or (PROJECT,) for key, places in found.items()}
+
+
+def _of_python(project: Project | None) -> tuple[str, ...]:
+    if project is None:
+        return ()
+    said = {
+        PYTHON_SOURCE: project.image.python_source,
+        PYTHON: project.image.python,
+        REQUIRES: project.requires_python,
+    }
+    return tuple(place for place, value in said.items() if value is not None) or (BASE,)
 
 
 def _of_base(target: Target, project: Project | None) -> Mapping[str, tuple[str, ...]]:

@@ -23,9 +23,9 @@ class Change:
 
     Attributes:
         kind: `added`, `removed`, `moved` (another version) or `replaced` (another file of the same version).
-        side: `base` (an image, whose versions are the digests of its manifests), `conda`, `pip` or `os`;
-            `target` for a platform that came or went, whose `name` is its platform
-            and whose versions are those of its Python.
+        side: `base` (an image, whose versions are the digests of its manifests), `python` (one that is no
+            package), `conda`, `pip` or `os`; `target` for a platform that came or went, whose `name` is its
+            platform and whose versions are those of its Python.
         platform: `linux/amd64`.
         name: of the package.
         before: version in the last lock, None where added.
@@ -53,8 +53,8 @@ def between(before: Lock | None, after: Lock) -> tuple[Change, ...]:
         after: the new one.
 
     Returns:
-        Targets first, then target by target the base and the packages: conda, pip, OS; direct ones before
-        the others, then by name. A target that is new has no packages here: all of them are.
+        Targets first, then target by target the base, Python and the packages: conda, pip, OS; direct ones
+        before the others, then by name. A target that is new has no packages here: all of them are.
 
     """
     if before is None:
@@ -66,6 +66,7 @@ def between(before: Lock | None, after: Lock) -> tuple[Change, ...]:
     for platform, target in now.items():
         if platform in last:
             found += _of_image(last[platform], target)
+            found += _of_python(last[platform], target)
             for side in ("conda", "pip", "os"):
                 changes = _of_side(side, last[platform], target)
                 found += sorted(changes, key=lambda change: (not change.direct, change.name))
@@ -104,6 +105,26 @@ def _of_image(last: Target, now: Target) -> Iterator[Change]:
                 after=None if after is None else str(after),
                 direct=True,
             )
+
+
+def _of_python(last: Target, now: Target) -> Iterator[Change]:
+    """What became of a Python that is no package."""
+    was, present = last.standalone, now.standalone
+    if was == present or (was is not None and present is not None and was.digest == present.digest):
+        return
+    before = None if was is None else was.release
+    after = None if present is None else present.release
+    same = before == after
+    yield Change(
+        kind="added" if before is None else "removed" if after is None else "replaced" if same else "moved",
+        side="python",
+        platform=str(now.platform),
+        name="python",
+        before=before,
+        after=after,
+        direction=None if same else _direction("python", before, after),
+        direct=True,
+    )
 
 
 def _of_side(side: str, last: Target, now: Target) -> Iterator[Change]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from envfreeze.locking.model import Target
 
-SIDES = ("base", "conda", "pip", "os")
+SIDES = ("base", "python", "conda", "pip", "os")
 """The sides of a lock, in the order in which they are shown."""
 
 # A match spec begins with the package's name (https://docs.conda.io/projects/conda/, "package match
@@ -57,7 +57,7 @@ class Graph:
     """The packages of a target.
 
     Attributes:
-        nodes: by key, conda first, then pip, then OS, each sorted by name.
+        nodes: by key, in the order of `SIDES`, each sorted by name.
         needed_by: the packages that need one, sorted, by key.
 
     """
@@ -97,7 +97,14 @@ class Graph:
         """Return the packages of a name, on one side or on all; spelt as people do, `Scikit_Learn`."""
         # There is one base; who does not want to type all of its reference says so.
         base = next((key.name for key in self.nodes if key.side == "base"), name) if name == "base" else name
-        spelt = {"base": base, "os": name.lower(), "conda": name.lower(), "pip": canonicalize_name(name)}
+        lower = name.lower()
+        spelt = {
+            "base": base,
+            "python": lower,
+            "os": lower,
+            "conda": lower,
+            "pip": canonicalize_name(name),
+        }
         wanted = (Key(each, spelt[each]) for each in SIDES if side in (None, each))
         return tuple(key for key in wanted if key in self.nodes)
 
@@ -192,6 +199,8 @@ def of_target(target: Target, conda_names: Mapping[str, str] | None = None) -> G
 
     image = [] if target.image is None else [target.image]
     nodes = [Node(Key("base", one.reference), str(one.manifest), requested=True, needs=()) for one in image]
+    if target.standalone is not None:
+        nodes.append(Node(Key("python", "python"), target.standalone.release, requested=True, needs=()))
     nodes += [
         Node(
             Key("conda", name),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import tomli
 from packaging.version import InvalidVersion, Version
 
 from envfreeze.digest import Digest
@@ -20,6 +20,7 @@ from envfreeze.locking import gpufacts, toml
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.image import table as image_table
 from envfreeze.locking.model import (
+    PREFIX,
     SCHEMA,
     WRITER,
     AptBase,
@@ -27,12 +28,14 @@ from envfreeze.locking.model import (
     Archive,
     CondaPackage,
     Deb,
+    Devel,
     LayerSeal,
     Lock,
     PlannedLayer,
     Runtime,
     Target,
 )
+from envfreeze.locking.standalone import table as standalone_table
 from envfreeze.locking.strict import RELOCK, EditedError, Table
 from envfreeze.oci.platform import Platform
 
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from envfreeze.locking.conda.lockfile import Parsed
-    from envfreeze.locking.model import Wheel
+    from envfreeze.locking.model import StandalonePython, Wheel
 
 NAME = "envfreeze.lock"
 
@@ -48,7 +51,7 @@ _CHECKSUM = re.compile(rb'^checksum = "(sha256:[0-9a-f]{64})"\n', re.MULTILINE)
 _CONFLICT = re.compile(rb"^(<{7} |>{7} )", re.MULTILINE)
 _GLIBC = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?")
 _MANYLINUX = re.compile(r"manylinux_2_[0-9]+")
-_KINDS = frozenset({"debs", "system", "conda", "wheels", "environment"})
+_KINDS = frozenset({"debs", "system", "python", "conda", "wheels", "environment"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,8 @@ def check_for_conflict(content: bytes, name: str) -> None:
 
 def _load(content: bytes) -> dict[str, object]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomli.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomli.TOMLDecodeError, RecursionError) as error:
         raise EditedError(
             f"{NAME} was edited by hand or is damaged: it is not TOML: {error}", hint=RELOCK
         ) from error
@@ -232,6 +235,8 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
         "pylock": {"file": files.pylock.name, "digest": str(files.pylock.digest)},
         "requirements": {"file": files.requirements.name, "digest": str(files.requirements.digest)},
     }
+    if target.environment != PREFIX:
+        table["prefix"] = f"/{target.environment}"
     if target.manifest is not None:
         table["manifest"] = str(target.manifest)
     table["layers"] = [_layer_row(layer) for layer in target.layers]
@@ -239,10 +244,35 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
         table["conda"] = [_conda_row(package) for package in target.conda]
     if target.image is not None:
         table["image"] = image_table.render(target.image)
+    if target.standalone is not None:
+        table["standalone"] = standalone_table.render(target.standalone)
     table["base"] = _base_table(target.base)
+    if target.devel is not None:
+        table["devel"] = _devel_table(target.devel)
     if target.gpu is not None:
         table["gpu"] = gpufacts.table(target.gpu)
     return table
+
+
+def _devel_table(devel: Devel) -> Mapping[str, toml.Value]:
+    table: dict[str, toml.Value] = {"python": devel.python, "glibc": devel.glibc}
+    if devel.image is not None:
+        table["image"] = image_table.render(devel.image)
+    table["base"] = _base_table(devel.base)
+    table["env"] = dict(sorted(devel.env.items()))
+    return table
+
+
+def _devel(table: Table) -> Devel:
+    devel = Devel(
+        python=_python(table),
+        glibc=_matching(table, "glibc", _GLIBC),
+        base=_base(table.table("base")),
+        image=image_table.parse(table.table("image")) if "image" in table.keys() else None,  # noqa: SIM118 - not a mapping
+        env=table.string_map("env"),
+    )
+    table.finish()
+    return devel
 
 
 def _target(
@@ -261,9 +291,14 @@ def _target(
         layers=tuple(_layer(row) for row in table.tables("layers")),
         manifest=table.optional_digest("manifest"),
         image=image_table.parse(table.table("image")) if "image" in table.keys() else None,  # noqa: SIM118 - not a mapping
+        environment=standalone_table.prefix(table) if "prefix" in table.keys() else PREFIX,  # noqa: SIM118 - likewise
     )
+    if "standalone" in table.keys():  # noqa: SIM118 - not a mapping
+        target = replace(target, standalone=_standalone(table, target.python))
     if "gpu" in table.keys():  # noqa: SIM118 - not a mapping
         target = replace(target, gpu=gpufacts.read(table.table("gpu")))
+    if "devel" in table.keys():  # noqa: SIM118 - not a mapping
+        target = replace(target, devel=_devel(table.table("devel")))
     if conda is not None and "conda" in table.keys():  # noqa: SIM118 - not a mapping
         subdir = target.platform.conda_subdir
         target = replace(
@@ -272,6 +307,14 @@ def _target(
     files = BoundFiles(_bound(table.table("pylock")), _bound(table.table("requirements")))
     table.finish()
     return replace(target, wheels=read_wheels(target, exclude_newer, files))
+
+
+def _standalone(table: Table, version: str) -> StandalonePython:
+    inner = table.table("standalone")
+    python = standalone_table.parse(inner)
+    if python.version != version:
+        raise inner.wrong("version", f"{python.version} is not the target's Python, {version}")
+    return python
 
 
 def _conda_row(package: CondaPackage) -> Mapping[str, toml.Value]:

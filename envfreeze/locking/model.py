@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from envfreeze.digest import Digest
+from envfreeze.oci import canonical
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envfreeze.digest import Digest
     from envfreeze.oci.platform import Platform
 
 SCHEMA = 1
@@ -21,10 +23,19 @@ WRITER = 1
 """The version of all rules that shape bytes of an image (docs/formats/writer-1.md)."""
 
 PREFIX = "opt/venv"
-"""Where the Python environment lives in the image, without the leading slash, where Python is the base's."""
+"""Where the virtual environment lives in the image, without the leading slash."""
+
+PREFIX_BESIDE = "opt/envfreeze/venv"
+"""Where it lives on a base that has something else there."""
 
 CONDA_PREFIX = "opt/conda"
 """Where conda packages live in the image, without the leading slash."""
+
+STANDALONE_PREFIX = "opt/python"
+"""Where a build of python-build-standalone lives in the image, without the leading slash."""
+
+STANDALONE_PREFIX_BESIDE = "opt/envfreeze/python"
+"""Where it lives on a base that has something else there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class Source:
         requires: what it was built with (PEP 517, PEP 518), sorted by name.
         notes: what to know of the build, one sentence each, sorted: that it was not isolated, or which
             members two builds do not agree on.
+        devel: `Devel.digest` of the stage that it was compiled in; None: it was built without a compiler.
 
     """
 
@@ -58,6 +70,7 @@ class Source:
     python: str = ""
     requires: tuple[Wheel, ...] = ()
     notes: tuple[str, ...] = ()
+    devel: Digest | None = None
 
     def is_of(self, other: Source) -> bool:
         """Whether both are the same source, however each was built."""
@@ -241,6 +254,41 @@ class ImageBase:
 
 
 @dataclass(frozen=True, slots=True)
+class StandalonePython:
+    """A locked build of python-build-standalone.
+
+    Attributes:
+        version: exact: `3.12.13`.
+        build: the date of the release that it is of, `20260807`.
+        filename: `cpython-3.12.13+20260807-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz`.
+        digest: sha256 of the file.
+        size: bytes.
+        urls: where it is fetched from, in the order to try: http(s) or file, without credentials.
+        prefix: where it lives in the image, without the leading slash.
+
+    """
+
+    version: str
+    build: str
+    filename: str
+    digest: Digest
+    size: int
+    urls: tuple[str, ...]
+    prefix: str = STANDALONE_PREFIX
+
+    @property
+    def release(self) -> str:
+        """Version and build, as the file's name has them: `3.12.13+20260807`."""
+        return f"{self.version}+{self.build}"
+
+    @property
+    def interpreter(self) -> str:
+        """Absolute path of its Python in the image."""
+        minor = ".".join(self.version.split(".")[:2])
+        return f"/{self.prefix}/bin/python{minor}"
+
+
+@dataclass(frozen=True, slots=True)
 class CondaPackage:
     """A locked conda package.
 
@@ -314,10 +362,10 @@ class PlannedLayer:
     """One layer of the plan.
 
     Attributes:
-        kind: `debs`, `system`, `conda`, `wheels` or `environment`. Project files are not planned: they are
-            not locked.
+        kind: `debs`, `system`, `python`, `conda`, `wheels` or `environment`. Project files are not planned:
+            they are not locked.
         name: unique in the target, like `debs-03`, `deb-perl-base`, `system`, `wheel-torch`, `environment`.
-        packages: names of the debs, conda packages or wheels in it, sorted; empty for `system` and
+        packages: names of the debs, conda packages or wheels in it, sorted; empty for `system`, `python` and
             `environment`.
         seal: None where the lock is not sealed.
 
@@ -374,6 +422,40 @@ class GpuFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Devel:
+    """The stage that wheels are compiled in (`[docker] build`): a system with a compiler.
+
+    Attributes:
+        python: the exact version of its Python, which is of the target's minor version.
+        glibc: of its C library, no newer than the target's.
+        base: the OS packages that it is assembled from, or that are added to `image`.
+        image: the image that it is based on; None: it is assembled.
+        env: variables of its builds, sorted by name.
+
+    """
+
+    python: str
+    glibc: str
+    base: AptBase
+    image: ImageBase | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest:
+        """What stands for it: the sha256 of all that its bytes depend on, as canonical JSON."""
+        return Digest.of(
+            canonical.dump(
+                {
+                    "python": self.python,
+                    "image": None if self.image is None else str(self.image.manifest),
+                    "packages": [[deb.name, str(deb.digest)] for deb in self.base.packages],
+                    "env": dict(self.env),
+                }
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Everything for one platform.
 
@@ -389,6 +471,10 @@ class Target:
         manifest: digest of the environment image's manifest where the lock is sealed, else None.
         gpu: None where it has no CUDA and no machines with GPUs were named.
         image: the base, where it is an image of a registry; None: it is assembled from packages.
+        standalone: the Python, where it is a build of python-build-standalone; None: it comes from the base,
+            its distribution or conda.
+        environment: where the virtual environment lives in the image, without the leading slash.
+        devel: what its wheels were compiled in; None: none was.
 
     """
 
@@ -403,10 +489,15 @@ class Target:
     conda: tuple[CondaPackage, ...] = ()
     gpu: GpuFacts | None = None
     image: ImageBase | None = None
+    standalone: StandalonePython | None = None
+    environment: str = PREFIX
+    devel: Devel | None = None
 
     @property
     def interpreter(self) -> str:
         """Where the Python of a virtual environment is: absolute path in the image."""
+        if self.standalone is not None:
+            return self.standalone.interpreter
         if self.image is not None and self.image.interpreter is not None:
             return self.image.interpreter
         return f"/usr/bin/python{self.python_minor}"
@@ -414,7 +505,7 @@ class Target:
     @property
     def prefix(self) -> str:
         """Where the environment that Python runs in lives in the image, without the leading slash."""
-        return CONDA_PREFIX if any(package.name == "python" for package in self.conda) else PREFIX
+        return CONDA_PREFIX if any(package.name == "python" for package in self.conda) else self.environment
 
     @property
     def python_minor(self) -> str:

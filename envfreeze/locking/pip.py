@@ -6,6 +6,7 @@ its platform, nor its configuration, only the requirements, the pins and what th
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,10 +23,7 @@ from envfreeze.locking import answer, indexes, local, offered, requirements, riv
 from envfreeze.locking.manylinux import newest_level
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import explain
-from envfreeze.locking.sources.builder import Builder
-from envfreeze.locking.sources.interpreter import this_platform
 from envfreeze.locking.sources.knowledge import allow_sdist
-from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.locking.wheels import best, ranks
 from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
@@ -36,12 +34,12 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from envfreeze.locking.provided import Provided
+    from envfreeze.locking.sources.builder import Builder
     from envfreeze.locking.sources.interpreter import Interpreter
     from envfreeze.oci.platform import Platform
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.store.cache import Cache
-
 
 _FIRST, _LAST = 4, 10
 """How much of a resolver's explanation is shown; the last lines hold its conclusion and its hints."""
@@ -76,6 +74,14 @@ class PipTarget:
         return f"{self.platform}, Python {self.python}"
 
 
+if TYPE_CHECKING:
+    from envfreeze.locking.sources.compiled import Compiler
+    from envfreeze.locking.sources.workshop import Workshop
+
+    Compiling = Callable[[PipTarget, Workshop, Callable[[Sequence[str]], tuple[Wheel, ...]]], Compiler]
+    """Makes what compiles the packages of a target, with what resolves their build requirements."""
+
+
 def resolve(
     project: Project,
     target: PipTarget,
@@ -88,6 +94,7 @@ def resolve(
     provided: Sequence[Provided] = (),
     cache: Cache | None = None,
     meanwhile: Callable[[], None] | None = None,
+    compiling: Compiling | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Wheel, ...]:
     """Resolve the project's Python packages for a target.
@@ -106,6 +113,7 @@ def resolve(
         cache: where what has no wheel is built, and the interpreter stays that uv asks; None: nothing
             is built.
         meanwhile: called while uv runs, each time; what it raises ends uv. It need not be called.
+        compiling: makes what compiles packages; None: nothing is compiled.
         progress: told what is happening.
 
     Returns:
@@ -134,8 +142,19 @@ def resolve(
             scratch = Path(temporary).resolve()
             builder = None
             if cache is not None and project.pip.resolver == "uv":
-                builder = builder_of(
-                    project, target, kept, cache=cache, offline=offline, newest=newest, progress=progress
+                # Hardly any project has something to build, and what builds takes long to import.
+                builder = functools.cache(
+                    partial(
+                        builder_of,
+                        project,
+                        target,
+                        kept,
+                        cache=cache,
+                        offline=offline,
+                        newest=newest,
+                        progress=progress,
+                        compiling=compiling,
+                    )
                 )
             with _both_sides(provided):
                 found = answer.find(
@@ -181,6 +200,7 @@ def builder_of(
     offline: bool,
     newest: str | None,
     progress: Progress,
+    compiling: Compiling | None = None,
 ) -> Builder:
     """Make the builder of a target's packages without a wheel.
 
@@ -192,12 +212,21 @@ def builder_of(
         offline: fetch nothing.
         newest: no build requirement uploaded after this moment (ISO 8601).
         progress: told what is built.
+        compiling: makes what compiles packages; None: nothing is compiled.
 
     """
+    from envfreeze.locking.sources.builder import Builder  # noqa: PLC0415 - heavy
+    from envfreeze.locking.sources.workshop import Workshop  # noqa: PLC0415 - heavy
+
     tools = partial(_tools, project, offline=offline, exclude_newer=newest)
     authenticate = partial(indexes.authenticate, project=project)
     workshop = Workshop(cache, progress, offline, authenticate)
-    return Builder(project, workshop, ".".join(target.python.split(".")[:2]), tools, pins)
+    compiler = None
+    if compiling is not None:
+        fitting = partial(tools_for, project, target, offline=offline, exclude_newer=newest)
+        compiler = compiling(target, workshop, fitting)
+    minor = ".".join(target.python.split(".")[:2])
+    return Builder(project, workshop, minor, tools, pins, compiler)
 
 
 def cutoff(project: Project) -> str | None:
@@ -218,7 +247,27 @@ def _tools(
     exclude_newer: str | None,
 ) -> tuple[Wheel, ...]:
     """Resolve build requirements for an interpreter of this machine, from the project's indexes."""
+    from envfreeze.locking.sources.interpreter import this_platform  # noqa: PLC0415 - only to build
+
     platform, glibc = this_platform()
+    target = PipTarget(platform, interpreter.version, glibc)
+    return tools_for(project, target, wanted, offline=offline, exclude_newer=exclude_newer)
+
+
+def tools_for(
+    project: Project,
+    target: PipTarget,
+    wanted: Sequence[str],
+    *,
+    offline: bool,
+    exclude_newer: str | None,
+) -> tuple[Wheel, ...]:
+    """Resolve build requirements for a target, from the project's indexes.
+
+    Raises:
+        ResolutionError: as `resolve`, and likewise the others.
+
+    """
     settings = replace(
         project.pip,
         requirements=(),
@@ -229,12 +278,7 @@ def _tools(
     )
     asking = replace(project, pip=settings, inputs={})
     try:
-        return resolve(
-            asking,
-            PipTarget(platform, interpreter.version, glibc),
-            offline=offline,
-            exclude_newer=exclude_newer,
-        )
+        return resolve(asking, target, offline=offline, exclude_newer=exclude_newer)
     except ResolutionError as error:
         error.message = f"build requirements ({', '.join(wanted)}): {error.message}"
         raise
@@ -270,7 +314,7 @@ def _wheels(
     target: PipTarget,
     pins: Sequence[Wheel],
     scratch: Path,
-    builder: Builder | None,
+    builder: Callable[[], Builder] | None,
 ) -> tuple[Wheel, ...]:
     accepted = target.tags
     pinned = {pin.filename: pin for pin in pins}
@@ -282,7 +326,7 @@ def _wheels(
         try:
             wheels.append(_wheel(package, accepted, pinned, scratch))
         except _NoWheelError as error:
-            if builder is not None and builder.may_build(package):
+            if builder is not None and builder().may_build(package):
                 sources.append(package)
             else:
                 missing.append(str(error))
@@ -300,8 +344,8 @@ def _wheels(
             details=tuple(sorted(unhashed)),
             hint="use an index that states sha256 hashes",
         )
-    if builder is not None:
-        wheels += [builder.wheel(package, scratch, str(target), accepted) for package in sources]
+    if builder is not None and sources:
+        wheels += [builder().wheel(package, scratch, str(target), accepted) for package in sources]
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 

@@ -5,12 +5,11 @@ https://packaging.python.org/en/latest/specifications/pylock-toml/ and docs/form
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from packaging.pylock import Pylock
+import tomli
 
 from envfreeze.locking import local, pylock_files, pylock_sources, toml
 from envfreeze.locking.generated import HEADER
@@ -45,6 +44,8 @@ def render(target: Target, *, exclude_newer: str | None, folder: Path | None) ->
         ],
         "tool": {"envfreeze": _about(target, exclude_newer)},
     }
+    from packaging.pylock import Pylock  # noqa: PLC0415 - only where it is written
+
     # The reference implementation judges it; the bytes are made here: no library's version moves them.
     Pylock.from_dict(document)
     return (HEADER + "\n" + toml.dumps(document)).encode()
@@ -67,8 +68,8 @@ def parse(
 
     """
     try:
-        document = Table(f"{name}: ", tomllib.loads(content.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = Table(f"{name}: ", tomli.loads(content.decode("utf-8")))
+    except (UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise EditedError(f"{name} is not TOML: {error}", hint=RELOCK) from error
     _expect(document, "lock-version", "1.0")
     _expect(document, "created-by", _CREATED_BY)

@@ -56,6 +56,8 @@ def package(
     }
     if source.kind in {"git", "directory"}:
         about["tree"] = source.digest.hex
+    if source.devel is not None:
+        about["devel"] = source.devel.hex
     if source.notes:
         about["notes"] = source.notes
     if elsewhere := [name for name in wheel.dependencies if name not in locked]:
@@ -200,6 +202,7 @@ def _source(kind: str, place: Table, about: Table, folder: Path | None) -> Sourc
         python=about.string("python"),
         requires=tuple(_read_tool(row, folder) for row in about.tables("requires")),
         notes=about.optional_strings("notes") or (),
+        devel=pylock_files.sha256(about, "devel") if "devel" in about.keys() else None,  # noqa: SIM118 - not a mapping
     )
     about.finish()
     return source

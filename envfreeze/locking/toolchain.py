@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COMPILER = ("gcc", "libc6-dev")
 _HEADERS = "libpython{minor}-dev"
-"""`Python.h` of the distribution's Python. conda's brings its own, and so does one that lies in the base."""
+"""`Python.h` of the distribution's Python. Every other one brings its own."""
 
 
 def joined(project: Project, target: Target) -> Project:
@@ -42,6 +42,7 @@ def _wanted(project: Project, target: Target) -> tuple[str, ...]:
     headers = _HEADERS.format(minor=target.python_minor)
     needed = [*_COMPILER, headers] if said else [name for one in _compilers(target) for name in one.debian]
     has_own = any(package.name == "python" for package in target.conda)
+    has_own |= target.standalone is not None
     has_own |= target.image is not None and target.image.interpreter not in {None, _interpreter(target)}
     return tuple(dict.fromkeys(name for name in needed if name != headers or not has_own))
 

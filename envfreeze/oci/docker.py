@@ -42,8 +42,12 @@ _QUESTIONS = (
 )
 
 
-def find() -> Engine:
+def find(purpose: str = "to load the image into", *, only: str | None = None) -> Engine:
     """Find Docker, if its daemon answers, else Podman.
+
+    Args:
+        purpose: what it is wanted for, for the error.
+        only: `docker` or `podman`: this one and no other.
 
     Raises:
         MachineError: neither is there.
@@ -51,6 +55,8 @@ def find() -> Engine:
     """
     found: list[str] = []
     for name, question in _QUESTIONS:
+        if only not in {None, name}:
+            continue
         try:
             answer = subprocess.run(
                 [name, *question], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
@@ -66,7 +72,7 @@ def find() -> Engine:
             return Engine(name, Platform(os, architecture))
         found.append(f"{name}: {_last_line(answer.stderr) or 'gave no answer'}")
     raise MachineError(
-        "no container engine to load the image into",
+        f"no container engine {purpose}",
         hint="start Docker or install Podman; the image itself needs neither, it is an OCI layout or archive",
         details=tuple(found),
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
-from envfreeze.oci import canonical, media
+from envfreeze.oci import canonical, media, reference
 from envfreeze.oci.archive import DOCKER_MANIFEST, ArchiveLayer
 from envfreeze.oci.descriptor import parse_digest
 from envfreeze.oci.image import ImageValue
@@ -32,14 +32,16 @@ _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
-def read(path: Path) -> Image:
-    """Read the one image of an archive in place; layers are checked when they are read.
+def read(path: Path, *, name: str | None = None) -> Image:
+    """Read an image of an archive in place; layers are checked when they are read.
 
     Args:
         path: the tar file, not compressed.
+        name: the tag that it was saved with, with or without `docker.io/library/` and `:latest`; None: the
+            archive's only image.
 
     Raises:
-        UsageError: it is no such archive, or holds several images.
+        UsageError: it is no such archive, holds several images, or none of the name.
         UntrustedError: it is damaged.
         MachineError: the file cannot be read.
 
@@ -51,7 +53,7 @@ def read(path: Path) -> Image:
                 f"{path} is no image: neither an OCI archive nor what `docker save` writes",
                 hint="write one: docker save --output image.tar NAME",
             )
-        entry = _entry(files, path)
+        entry = _entry(files, path, name)
         config = files.read(entry["Config"])
         document = canonical.parse(config, f"{entry['Config']} in {path}")
         rootfs = document.get("rootfs")
@@ -136,7 +138,7 @@ def _files(path: Path) -> _Files:
     return found
 
 
-def _entry(files: _Files, path: Path) -> dict[str, Any]:
+def _entry(files: _Files, path: Path, wanted: str | None) -> dict[str, Any]:
     what = f"{DOCKER_MANIFEST} in {path}"
     offset, size = files.place(DOCKER_MANIFEST)
     with path.open("rb") as file:
@@ -147,9 +149,13 @@ def _entry(files: _Files, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UntrustedError(f"{what} is not valid JSON ({error})") from error
     entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    held = ", ".join(tag for one in entries for tag in _tags(one))
+    if wanted is not None:
+        entries = [one for one in entries if _whole_name(wanted) in map(_whole_name, _tags(one))]
+        if not entries:
+            raise UsageError(f"{path} holds no image named {wanted}", hint=f"it holds {held}" if held else "")
     if len(entries) > 1:
-        tags = (tag for one in entries for tag in one.get("RepoTags") or () if isinstance(tag, str))
-        raise UsageError(f"{path} holds several images: {', '.join(tags)}", hint="save one of them alone")
+        raise UsageError(f"{path} holds several images: {held}", hint="save one of them alone")
     if not entries:
         raise UntrustedError(f"{what} lists no image")
     (entry,) = entries
@@ -158,6 +164,17 @@ def _entry(files: _Files, path: Path) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in names):
         raise UntrustedError(f"{what} does not name a config and layers")
     return entry
+
+
+def _tags(entry: dict[str, Any]) -> list[str]:
+    listed = entry.get("RepoTags")
+    return [tag for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
+
+
+def _whole_name(name: str) -> str:
+    """The name with all that engines let people leave out."""
+    tagged = reference.with_tag(name)
+    return name if tagged is None else reference.full(tagged)
 
 
 def _manifest(config: bytes, layers: tuple[ArchiveLayer, ...]) -> bytes:

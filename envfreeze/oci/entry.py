@@ -1,24 +1,20 @@
 """What stands in a layer: entries of a tar, and where their content's bytes come from.
 
 Paths are relative POSIX paths without a leading or trailing slash: `usr/bin/env`. The layer writer
-refuses a path that `path_problem` has something to say about, and checks order and parents.
+refuses a path that `paths.path_problem` has something to say about, and checks order and parents.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from envfreeze.oci.paths import WHITEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-_WHITEOUT = ".wh."
-_PART = r"(?!\.\.?(?:/|\Z)|\.wh\.)[\x20-\x2e\x30-\x5b\x5d-\x7e]+"
-_FIT = re.compile(rf"{_PART}(?:/{_PART})*")
-"""What nearly every path looks like; the others are looked at more closely."""
 
 
 class Kind(enum.Enum):
@@ -138,7 +134,7 @@ class Entry:
 def whiteout(path: str) -> Entry:
     """What takes a path of the layers below away."""
     folder, slash, name = path.rpartition("/")
-    return Entry(f"{folder}{slash}{_WHITEOUT}{name}", Kind.FILE, 0o644, hides=True)
+    return Entry(f"{folder}{slash}{WHITEOUT}{name}", Kind.FILE, 0o644, hides=True)
 
 
 def file(path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Entry:
@@ -154,37 +150,6 @@ def directory(path: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> En
 def symlink(path: str, target: str) -> Entry:
     """A symbolic link."""
     return Entry(path, Kind.SYMLINK, 0o777, link=target)
-
-
-def path_problem(path: str) -> str | None:
-    """Say what makes a path unfit for a layer, None where it is fit.
-
-    Refused are paths that leave the root or that extraction would not take as a plain name: empty,
-    absolute, with `.` or `..` or empty parts, NUL, backslash or a lone surrogate (not UTF-8), and names
-    that begin with `.wh.`, since those delete files of a lower layer (image-spec, layer.md, "Whiteouts").
-    """
-    if _FIT.fullmatch(path):
-        return None
-    parts = path.split("/")
-    problems = (
-        (not path, "is empty"),
-        ("\0" in path, "holds a NUL"),
-        ("\\" in path, "holds a backslash"),
-        (path.startswith("/"), "is absolute"),
-        (".." in parts, "leaves its root"),
-        ("" in parts or "." in parts, "is not normal"),
-        (any(part.startswith(_WHITEOUT) for part in parts), "would delete files of a lower layer"),
-        (not path.isascii() and not _is_utf8(path), "is not UTF-8"),
-    )
-    return next((words for is_so, words in problems if is_so), None)
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def parents(path: str) -> list[str]:

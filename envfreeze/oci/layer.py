@@ -19,7 +19,8 @@ from isal import igzip_lib
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError
 from envfreeze.oci import gzip, tar
-from envfreeze.oci.entry import Deflated, Entry, FromFile, Kind, Plain, Stored, path_problem
+from envfreeze.oci.entry import Deflated, Entry, FromFile, Kind, Plain, Stored
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

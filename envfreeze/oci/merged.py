@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import media
-from envfreeze.oci.entry import path_problem
 from envfreeze.oci.inflate import inflate
 from envfreeze.oci.members import Type, members, rest
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -35,7 +35,7 @@ def read(path: Path, platform: Platform) -> Image:
         MachineError: it cannot be read.
 
     """
-    found = _read(path)
+    found = read_all(path)
     images = found.images if isinstance(found, ImageIndex) else (found,)
     exact = [image for image in images if image.platform == platform]
     held = ", ".join(sorted({str(image.platform) for image in images if image.platform != UNKNOWN}))
@@ -49,16 +49,31 @@ def read(path: Path, platform: Platform) -> Image:
     return exact[0]
 
 
-def _read(path: Path) -> Image | ImageIndex:
+def read_all(path: Path, *, name: str | None = None) -> Image | ImageIndex:
+    """Read what lies at a path in place, with the images of all platforms.
+
+    Args:
+        path: an OCI layout's folder, an OCI archive, or what `docker save` wrote.
+        name: of one image in it: its `org.opencontainers.image.ref.name`, or the tag that it was saved with.
+
+    Raises:
+        UsageError: there is no image, none of that name, or several in what `docker save` wrote.
+        UntrustedError: a document is missing, damaged or malformed.
+        MachineError: it cannot be read.
+
+    """
     if path.is_dir():
-        return layout.read(path)
+        return layout.read(path, name=name)
+    return archive.read(path, name=name) if _is_oci(path) else docker_archive.read(path, name=name)
+
+
+def _is_oci(path: Path) -> bool:
     try:
         with tarfile.open(path, "r:") as tar:
-            is_oci = any(member.name.removeprefix("./") == MARKER for member in tar)
+            return any(member.name.removeprefix("./") == MARKER for member in tar)
     except tarfile.TarError:
-        is_oci = False  # which its own reader says in better words
+        return False  # which its own reader says in better words
     except FileNotFoundError as error:
         raise UsageError(f"there is no {path}") from error
     except OSError as error:
         raise MachineError(f"cannot read {path}: {error.strerror}") from error
-    return archive.read(path) if is_oci else docker_archive.read(path)

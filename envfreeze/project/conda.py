@@ -14,7 +14,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from envfreeze.errors import UsageError
 from envfreeze.oci.platform import Platform
 from envfreeze.project import places, requirements
-from envfreeze.project.environment_yml import parse
 from envfreeze.project.included import read_with_includes
 from envfreeze.project.keys import VARIABLE
 from envfreeze.project.model import CondaSettings
@@ -154,6 +153,8 @@ def read_conda(
             f"needs an environment file, and there is no {' or '.join(USUAL)}",
             'name it: environment = "conda.yml"',
         )
+    from envfreeze.project.environment_yml import parse  # noqa: PLC0415 - only where there is one
+
     name = name.removeprefix("./")
     blame = functools.partial(_blame, written, name)
     content = places.read(places.inside(root, root / name, blame), blame)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UsageError
-from envfreeze.oci.entry import Entry, FromFile, Kind, path_problem, symlink
+from envfreeze.oci.entry import Entry, FromFile, Kind, symlink
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,10 @@ _LEFT_BEHIND_ENDS = (".pyc", ".egg-info")
 _OURS = re.compile(
     r"envfreeze\.lock|envfreeze\.records\.jsonl|pylock(\.[\w-]+)?\.toml|requirements(\.[\w-]+)?\.lock\.txt|conda-lock\.yml"
 )
+
+
+MADE = ".made-by-envfreeze"
+"""A file that marks its folder, a wheelhouse or a build folder, as envfreeze's own."""
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -83,8 +88,9 @@ def listing(folder: Path) -> bytes:
 
 def _names(folder: Path) -> Iterator[str]:
     tracked = _of_git(folder)
-    names = _walk(folder, "") if tracked is None else tracked
-    return (name for name in names if _counts(name))
+    names = [name for name in (_walk(folder, "") if tracked is None else tracked) if _counts(name)]
+    made = tuple(f"{name.removesuffix(MADE)}" for name in names if name.endswith(f"/{MADE}"))
+    return (name for name in names if not name.startswith(made))
 
 
 def _counts(name: str) -> bool:

@@ -75,6 +75,7 @@ _SUITE_PART = "[a-z0-9][a-z0-9.+-]*"
 _NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _CONDA_NAME = "[a-z0-9_](?:[a-z0-9._-]*)"
 _NUMBER = "(?:0|[1-9][0-9]{0,9})"
+_COUNT = "(?:0|[1-9][0-9]?)"
 _REST = rf"[^ {_CONTROL}]*"
 _HOST = rf"[^/@ {_CONTROL}]+(?:/{_REST})?"
 
@@ -104,18 +105,28 @@ _INDEX = Secret(
 _PACKAGE = Text(rf"{_NAME}|\*", "the name of a Python package, or `*`")
 _ARGUMENTS = Items(Text(r"[^\u0000]*", "text without NUL"), unique=False)
 
+_IMAGE_BASE = Text(
+    f"apt:{_SUITE_PART}/{_SUITE_PART}|(?!apt:){GRAMMAR}",
+    "`apt:<distribution>/<suite>` or an image reference",
+    "a base is assembled from a suite's packages, as in apt:debian/trixie, or an image of a registry, as in "
+    "nvidia/cuda:12.8.1-base-ubuntu24.04",
+)
+_DEBS = Items(
+    Text(
+        "[a-z0-9][a-z0-9+.-]+(?:=(?:[0-9]+:)?[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
+        "the name of a Debian package",
+        "write the plain name, without architecture: the lock pins the version; `name=version` takes that "
+        "very one",
+    )
+)
+
 IMAGE = Table(
     "image",
     "The image: what it is assembled from and how it is started.",
     (
         Key(
             "base",
-            Text(
-                f"apt:{_SUITE_PART}/{_SUITE_PART}|(?!apt:){GRAMMAR}",
-                "`apt:<distribution>/<suite>` or an image reference",
-                "a base is assembled from a suite's packages, as in apt:debian/trixie, or an image of a "
-                "registry, as in nvidia/cuda:12.8.1-base-ubuntu24.04",
-            ),
+            _IMAGE_BASE,
             "The distribution and suite whose packages the base is assembled from, or the image that is the "
             "base. The lock holds an image by its digest.",
             'base = "nvidia/cuda:12.8.1-base-ubuntu24.04"',
@@ -124,15 +135,40 @@ IMAGE = Table(
         Key(
             "python",
             Text(
-                r"3\.(?:0|[1-9][0-9]?)",
-                "a minor version like 3.13",
-                "the exact version is the suite's, and the lock holds it",
+                rf"3\.{_COUNT}(?:\.{_COUNT})?",
+                "a version like 3.13 or 3.13.5",
+                "the lock holds the exact version, whichever of the two is asked for",
             ),
-            "The minor version of Python that the image must have. A suite has one Python: with another "
-            "one asked for, locking fails and names what the suite has. Where conda provides Python, conda "
-            "gives this one.",
+            "The version of Python that the image must have: a minor version, or an exact one. Where the "
+            "base and its distribution have another one, it is a build of python-build-standalone. Where "
+            "conda provides Python, conda gives this one.",
             'python = "3.13"',
             otherwise="the base's own",
+        ),
+        Key(
+            "python-source",
+            Choice(("base", "distribution", "standalone", "conda")),
+            "Where Python comes from: what is in the base, the packages of its distribution, a build of "
+            "python-build-standalone, or the environment file's packages.",
+            'python-source = "standalone"',
+            otherwise="the first of them that has the Python: conda where the environment file names one, "
+            "the base, the distribution, python-build-standalone",
+        ),
+        Key(
+            "python-mirror",
+            _ARCHIVE,
+            "Where builds of python-build-standalone are fetched from: the folder that holds a folder for "
+            "each date. The build's own address is asked after it.",
+            'python-mirror = "https://mirror.example.org/python-build-standalone"',
+            otherwise="the environment variable UV_PYTHON_INSTALL_MIRROR",
+        ),
+        Key(
+            "python-index",
+            _ARCHIVE,
+            "A list of builds of python-build-standalone, in uv's format.",
+            'python-index = "https://mirror.example.org/python-downloads.json"',
+            otherwise="the environment variable UV_PYTHON_DOWNLOADS_JSON_URL, else the list that the package "
+            "pbs-installer brings",
         ),
         Key(
             "platform",
@@ -160,14 +196,7 @@ IMAGE = Table(
         ),
         Key(
             "packages",
-            Items(
-                Text(
-                    "[a-z0-9][a-z0-9+.-]+(?:=(?:[0-9]+:)?[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
-                    "the name of a Debian package",
-                    "write the plain name, without architecture: the lock pins the version; `name=version` "
-                    "takes that very one",
-                )
-            ),
+            _DEBS,
             "Names of OS packages to add to the base. What they depend on comes with them. `name=version` "
             "takes that version, where an archive has it.",
             'packages = ["git", "libgl1"]',
@@ -590,12 +619,23 @@ RECORD = Table(
     (
         Key(
             "store",
-            Items(
-                Choice(("notes",), "this version of envfreeze keeps records in git notes only"), at_least=1
-            ),
-            "Where records are kept. `notes`: in git notes, or in a file beside the lock outside git.",
-            'store = ["notes"]',
+            Items(Choice(("notes", "file", "registry")), at_least=1),
+            "Where records are written. `notes`: in git notes, or in a file beside the lock outside git. "
+            "`file`: in envfreeze.records.jsonl beside the lock, which you commit. `registry`: attached to "
+            "the image where it is pushed to. Several at once if you like; all places are read.",
+            'store = ["notes", "registry"]',
             ("notes",),
+        ),
+        Key(
+            "repository",
+            Text(
+                r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/.+",
+                "a registry's host and a repository",
+                "as in registry.example.org/team/train, without a tag",
+            ),
+            "The repository of a registry in which records are looked for that are nowhere else.",
+            'repository = "registry.example.org/team/train"',
+            otherwise="a registry is asked only where an image in it is named",
         ),
     ),
 )
@@ -706,6 +746,56 @@ DOCKER = Table(
             "The name of an account that is made for the ids of `image.user`, with a home folder.",
             'account = "trainer"',
             otherwise="none is made: a user needs no account to run a command",
+        ),
+        Key(
+            "build",
+            Items(Text(_NAME, "the name of a Python package")),
+            "Packages without a wheel that need a compiler: they are compiled by Docker in a stage of its "
+            "own, and the wheels are locked by hash for every engine.",
+            'build = ["my-kernels"]',
+            (),
+        ),
+        Key(
+            "build-image",
+            _IMAGE_BASE,
+            "What that stage is based on: a suite, or an image, which the lock holds by its digest.",
+            'build-image = "nvidia/cuda:12.8.1-devel-ubuntu24.04"',
+            otherwise="`image.base`",
+        ),
+        Key(
+            "build-packages",
+            _DEBS,
+            "OS packages that the stage has beyond its base. The headers of Python belong to it where Python "
+            "is the distribution's.",
+            'build-packages = ["g++", "cmake"]',
+            ("g++",),
+        ),
+        Key(
+            "build-requires",
+            Items(Text(r"[A-Za-z0-9][^\u0000-\u001f\u007f]*", "a requirement, as in torch==2.8.0")),
+            "Python packages that the builds need beyond those that they state in `[build-system] requires`.",
+            'build-requires = ["torch==2.8.0", "ninja"]',
+            (),
+        ),
+        Key(
+            "build-env",
+            Named(
+                Text(r"[^\u0000-\u001f]*", "text without line breaks"),
+                "[A-Za-z_][A-Za-z0-9_]*",
+                "letters, digits and underscores, not beginning with a digit",
+                {"PATH": "it leads to the tools of the build", "SOURCE_DATE_EPOCH": "it is set by envfreeze"},
+            ),
+            "Environment variables of the builds.",
+            'build-env = { TORCH_CUDA_ARCH_LIST = "8.0 9.0" }',
+            {},
+        ),
+        Key(
+            "wheelhouse",
+            _FILE,
+            "A folder of the project that the compiled wheels are written to: a machine that has them there "
+            "need not compile.",
+            'wheelhouse = "vendor/wheels"',
+            "wheelhouse",
         ),
     ),
 )

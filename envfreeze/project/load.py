@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import canonical
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 from envfreeze.oci.platform import Platform
 from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda
@@ -107,6 +110,9 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
             "flavour": gpu.flavour,
             "gpus": sorted(gpu.gpus),
         }
+    docker = _docker(root, written, settings["docker"])
+    if docker.build:
+        effective["docker"] = _effective_docker(docker)
     environment_name = None if side is None else side.environment.name
     return Project(
         root=root,
@@ -116,14 +122,14 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         pip=pip,
         apt=apt,
         entropy=entropy,
-        record=RecordSettings(tuple(settings["record"]["store"])),
+        record=RecordSettings(tuple(settings["record"]["store"]), settings["record"]["repository"]),
         inputs={**files, **keys, CONFIGURATION: canonical.dump(effective)},
         requires_python=pyproject.requires_python,
         conda=taken_settings if side is None else side.settings,
         gpu=gpu,
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
         mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
-        docker=_docker(root, written, settings["docker"]),
+        docker=docker,
     )
 
 
@@ -140,9 +146,10 @@ def _folder(root: Path) -> Path:
 
 
 def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSettings:
+    exact = values["python"]
     return ImageSettings(
         base=values["base"],
-        python=values["python"],
+        python=None if exact is None else ".".join(exact.split(".")[:2]),
         platforms=tuple(map(Platform.parse, several(values["platform"]))),
         env=dict(values["env"]),
         packages=tuple(values["packages"]),
@@ -153,6 +160,10 @@ def _image(root: Path, written: Written, values: Mapping[str, Any]) -> ImageSett
         entrypoint=_arguments(values["entrypoint"]),
         cmd=_arguments(values["cmd"]),
         labels=dict(values["labels"]),
+        python_exact=exact if exact is not None and exact.count(".") > 1 else None,
+        python_source=values["python-source"],
+        python_mirror=values["python-mirror"],
+        python_index=values["python-index"],
     )
 
 
@@ -172,7 +183,33 @@ def _docker(root: Path, written: Written, values: Mapping[str, Any]) -> DockerSe
         after=tuple(values["after"]),
         context=_include(root, written, values["context"], "docker.context"),
         account=values["account"],
+        build=tuple(sorted({canonicalize_name(name) for name in values["build"]})),
+        build_image=values["build-image"],
+        build_packages=tuple(values["build-packages"]),
+        build_requires=_requirements(written, values["build-requires"]),
+        build_env=dict(values["build-env"]),
+        wheelhouse=values["wheelhouse"].removeprefix("./").rstrip("/"),
     )
+
+
+def _requirements(written: Written, lines: Sequence[str]) -> tuple[str, ...]:
+    for index, line in enumerate(lines):
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            raise written.error(f"docker.build-requires[{index}]", f"is no requirement: {error}") from error
+    return tuple(lines)
+
+
+def _effective_docker(docker: DockerSettings) -> dict[str, Any]:
+    """What of `[docker]` shapes the lock; all else shapes the Dockerfile alone."""
+    return {
+        "build": list(docker.build),
+        "build-env": dict(sorted(docker.build_env.items())),
+        "build-image": docker.build_image,
+        "build-packages": sorted(docker.build_packages),
+        "build-requires": sorted(docker.build_requires),
+    }
 
 
 def _gpu(values: Mapping[str, Any]) -> GpuSettings:
@@ -300,7 +337,9 @@ def _effective(
             "labels": dict(image.labels),
             "packages": sorted(image.packages),
             "platform": [str(platform) for platform in image.platforms],
-            "python": image.python,
+            "python": image.python_exact or image.python,
+            # Without it the hash of older locks stays what it is.
+            **({} if image.python_source is None else {"python-source": image.python_source}),
             "user": image.user,
             "workdir": image.workdir,
         },

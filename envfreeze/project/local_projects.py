@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UsageError
-from envfreeze.project import folders, places
+from envfreeze.project import places
 from envfreeze.project.requirements import local, logical_lines
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def local_projects(root: Path, dependencies: Sequence[str], files: Mapping[str, 
                 f"{where}: {named.path} has neither pyproject.toml nor setup.py: it cannot be built"
             )
         relative = path.relative_to(root).as_posix()
+        from envfreeze.project import folders  # noqa: PLC0415 - heavy
+
         found[f"<folder {relative}>"] = folders.listing(path)
     return found
 

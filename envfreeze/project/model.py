@@ -58,6 +58,11 @@ class ImageSettings:
         entrypoint: argument list or None.
         cmd: argument list or None.
         labels: the image's labels.
+        python_exact: the exact version asked for (`3.13.5`), of the minor version `python`; None: any.
+        python_source: where Python comes from: `base`, `distribution`, `standalone` or `conda`; None: it is
+            found out.
+        python_mirror: where builds of python-build-standalone are fetched from first; None: nowhere else.
+        python_index: a list of such builds, as uv has it; None: the one that envfreeze comes with.
 
     """
 
@@ -73,6 +78,10 @@ class ImageSettings:
     entrypoint: tuple[str, ...] | None
     cmd: tuple[str, ...] | None
     labels: Mapping[str, str]
+    python_exact: str | None = None
+    python_source: str | None = None
+    python_mirror: str | None = None
+    python_index: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +273,13 @@ class RecordSettings:
     """`[record]`.
 
     Attributes:
-        stores: where records go; `notes` (git notes, or a file outside git).
+        stores: where records go: `notes` (git notes, or a file outside git), `file`, `registry`.
+        repository: registry and repository in which records are looked for; None: in none.
 
     """
 
     stores: tuple[str, ...]
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +297,12 @@ class DockerSettings:
         after: instructions at the end, before the user and the command.
         context: files and folders of the project that those steps find below `context/`.
         account: name of an account that is made for the ids of `[image] user`.
+        build: normalised names of packages whose wheels are compiled in a devel stage.
+        build_image: the image that this stage is based on; None: the base of the image.
+        build_packages: OS packages that the stage has beyond its base, as `ImageSettings.packages`.
+        build_requires: PEP 508 requirements of the builds beyond those that the packages state.
+        build_env: variables of the builds.
+        wheelhouse: folder of the project that compiled wheels are kept in.
 
     """
 
@@ -297,6 +314,12 @@ class DockerSettings:
     after: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     account: str | None = None
+    build: tuple[str, ...] = ()
+    build_image: str | None = None
+    build_packages: tuple[str, ...] = ("g++",)
+    build_requires: tuple[str, ...] = ()
+    build_env: Mapping[str, str] = field(default_factory=dict)
+    wheelhouse: str = "wheelhouse"
 
 
 @dataclass(frozen=True, slots=True)

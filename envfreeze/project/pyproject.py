@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -134,6 +133,8 @@ class Pyproject:
                 hint=_nearest(name, "dependency-groups", self.groups),
             )
         try:
+            from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415 - only for groups
+
             listed = resolve_dependency_groups(self.groups, name)
         except ExceptionGroup as error:
             problems = tuple(dict.fromkeys(str(problem) for problem in _leaves(error)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Any
+
+import tomli
 
 from envfreeze.errors import MachineError, UsageError
 
@@ -21,7 +22,7 @@ def read_toml(root: Path, name: str) -> dict[str, Any] | None:
     """
     try:
         text = (root / name).read_bytes().decode()
-        return tomllib.loads(text)
+        return tomli.loads(text)
     except FileNotFoundError:
         return None
     except IsADirectoryError as error:

@@ -116,7 +116,7 @@ class Git:
         if status != 0:
             if into is not None and b"write failure on standard output" in stderr:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), into.name)
-            raise self._error(arguments, status, stderr)
+            raise self._error(arguments, status, stderr + _refused(output if into is None else b""))
         return output
 
     def ask(self, *arguments: str, stdin: bytes = b"") -> bytes | None:
@@ -174,6 +174,11 @@ class Git:
         elif "Permission denied" in said or "Read-only file system" in said:
             hint = "the repository has to be writable by you"
         return GitError(self.folder, arguments, status, said, hint)
+
+
+def _refused(output: bytes) -> bytes:
+    """What `git push --porcelain` says of references that were not taken (git-push(1), "OUTPUT")."""
+    return b"".join(b"\n" + line for line in output.splitlines() if line.startswith(b"!\t"))
 
 
 def _check_none(folder: Path) -> None:
@@ -238,6 +243,11 @@ class Repository:
     def path(self, name: str) -> Path:
         """Give the path of something in the git folder (`index`, `objects`), wherever it really is."""
         answer = self.git.run("rev-parse", "--git-path", name).removesuffix(b"\n")
+        return self.toplevel / os.fsdecode(answer)
+
+    def common_dir(self) -> Path:
+        """Give the git folder that all working trees of the repository share."""
+        answer = self.git.run("rev-parse", "--git-common-dir").removesuffix(b"\n")
         return self.toplevel / os.fsdecode(answer)
 
     def resolve(self, revision: str) -> str | None:

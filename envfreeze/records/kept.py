@@ -7,7 +7,7 @@ between clones that fetch from each other; one common reference would need a mer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError, UsageError
@@ -16,7 +16,7 @@ from envfreeze.records.model import KeptFile
 from envfreeze.records.trees import TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from envfreeze.records.git import Repository
@@ -51,6 +51,55 @@ def held(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile |
     """The reference by which `hold` made these files reachable; None: it did not."""
     reference = f"{KEPT}/{_tree(repository, lock, patch)}"
     return None if repository.resolve(reference) is None else reference
+
+
+class Held(NamedTuple):
+    """A reference that holds the files of a build, and whether a patch is among them."""
+
+    name: str
+    has_patch: bool
+
+
+def references(repository: Repository) -> list[Held]:
+    """List what is held, by name."""
+    names = repository.git.run("for-each-ref", "--format=%(refname)", KEPT).decode().split()
+    asked = "".join(f"{name}:patch\n" for name in names).encode()
+    answers = repository.git.run("cat-file", "--batch-check", stdin=asked).splitlines() if names else []
+    return [Held(name, not answer.endswith(b" missing")) for name, answer in zip(names, answers, strict=True)]
+
+
+def adopt(repository: Repository, remotes: Collection[str] | None = None) -> int:
+    """Hold what was fetched from others as our own is held; gives how many builds' files are new.
+
+    Args:
+        repository: the repository.
+        remotes: names of the remotes whose files are taken; None: all.
+
+    Raises:
+        MachineError: it cannot be written.
+
+    """
+    listed = repository.git.run(
+        "for-each-ref", "--format=%(refname) %(objectname) %(objecttype)", KEPT.rpartition("/")[0]
+    )
+    ours: set[str] = set()
+    theirs: set[str] = set()
+    for row in listed.decode(errors="surrogateescape").splitlines():
+        reference, id_, kind = row.rsplit(" ", 2)
+        folder, _, name = reference.rpartition("/")
+        if name != id_ or kind != "tree":
+            continue  # a reference that says something else than it holds is nobody's
+        remote = folder.removeprefix(KEPT.rpartition("/")[0]).strip("/")
+        if folder == KEPT:
+            ours.add(id_)
+        elif remotes is None or remote in remotes:
+            theirs.add(id_)
+    new = sorted(theirs - ours)
+    if new:
+        # Without their old values: whoever else does this at the same moment writes the same.
+        commands = "".join(f"update {KEPT}/{id_} {id_}\n" for id_ in new)
+        repository.git.run("update-ref", "--stdin", stdin=commands.encode())
+    return len(new)
 
 
 def _tree(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile | None) -> str:

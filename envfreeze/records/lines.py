@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from envfreeze.digest import Digest
@@ -237,7 +238,12 @@ def _flag(value: object) -> bool:
 
 
 def _digest(value: object) -> Digest:
-    text = _text(value)
+    return _digest_of(_text(value))
+
+
+@lru_cache(1 << 16)
+def _digest_of(text: str) -> Digest:
+    """Read a digest; builds share most of their layers, so most have been read before."""
     if not text.startswith("sha256:"):
         raise ValueError(f"not a sha256 digest: {text!r}")
     return Digest.parse(text)

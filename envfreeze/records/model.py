@@ -103,6 +103,11 @@ class Record:
     reused: tuple[Digest, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def commit(self) -> str | None:
+        """The commit that was built, as `Snapshot.commit`."""
+        return self.source.commit
+
     def names(self, digest: Digest) -> bool:
         """Whether the digest is that of this build's index, or of a manifest or a config in it."""
         return digest == self.digest or any(

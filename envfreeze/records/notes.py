@@ -8,10 +8,10 @@ as well: a note's path is the commit's id with slashes anywhere after an even nu
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
-from envfreeze.records import refs, trees
+from envfreeze.records import objects, refs, trees
 from envfreeze.records.trees import TreeEntry
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ LIMIT = 64 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-class Note(NamedTuple):
-    """What is written on a commit."""
-
-    commit: str
-    text: bytes
+def is_commit(name: str) -> bool:
+    """Whether a note's path, without its slashes, is the id of a commit."""
+    return _COMMIT.fullmatch(name) is not None
 
 
 def append(repository: Repository, commit: str, line: bytes) -> None:
@@ -52,37 +50,34 @@ def append(repository: Repository, commit: str, line: bytes) -> None:
     refs.change(repository, NOTES, with_line)
 
 
-def read(repository: Repository, progress: Progress) -> Iterator[Note]:
-    """Read all notes, in no particular order."""
+def listed(repository: Repository, progress: Progress) -> list[tuple[str, str]]:
+    """Name the notes, in no particular order: the commit, and the blob that is its note."""
     notes = repository.resolve(NOTES)
     if notes is None:
-        return
-    wanted = []
-    for entry in trees.listing(repository.git, notes, recurse=True):
+        return []
+    return of_tree(repository.git, notes, progress)
+
+
+def of_tree(git: Git, tree: str, progress: Progress) -> list[tuple[str, str]]:
+    """Name the notes of a tree; a commit may stand there twice, under different folders."""
+    found = []
+    for entry in trees.listing(git, tree, recurse=True):
         commit = entry.name.replace("/", "")
-        if entry.kind != "blob" or not _COMMIT.fullmatch(commit):
+        if entry.kind != "blob" or not is_commit(commit):
             continue
         if entry.size is None or entry.size > LIMIT:
             progress.warn(f"the note of commit {commit} is {entry.size} bytes long and was passed over")
             continue
-        wanted.append((commit, entry.id))
-    texts = contents(repository.git, [id_ for _, id_ in wanted])
-    for (commit, _), text in zip(wanted, texts, strict=True):
-        yield Note(commit, text)
+        found.append((commit, entry.id))
+    return found
 
 
 def contents(git: Git, ids: list[str]) -> Iterator[bytes]:
-    """Read many objects at once, in the order of their ids."""
-    answer = memoryview(git.run("cat-file", "--batch", stdin="".join(f"{id_}\n" for id_ in ids).encode()))
-    start = 0
-    for id_ in ids:
-        end = start + bytes(answer[start : start + 256]).index(b"\n")
-        facts = bytes(answer[start:end]).split()
-        if len(facts) != 3:  # noqa: PLR2004 - id, type and size; else the id and `missing`
+    """Read many notes at once, in the order of their ids."""
+    for id_, content in zip(ids, objects.read(git, ids), strict=True):
+        if content is None:
             raise UntrustedError(f"git object {id_} is missing: the repository is damaged", hint="git fsck")
-        size = int(facts[2])
-        yield bytes(answer[end + 1 : end + 1 + size])
-        start = end + 1 + size + 1
+        yield content
 
 
 def _with_line(git: Git, tree: str | None, name: str, line: bytes) -> str:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from envfreeze.digest import Digest
-    from envfreeze.progress import Progress
 
 
 _Dated = TypeVar("_Dated", Record, Verification)
@@ -30,14 +29,6 @@ def split(text: bytes, where: str) -> list[Line]:
     return [Line(line, where) for line in text.split(b"\n") if line.strip()]
 
 
-def builds(written: Iterable[Line], progress: Progress) -> list[Record]:
-    """Read every build, newest first; a damaged line is passed over with a warning."""
-    found, refused = _read(written)
-    for line, error in refused:
-        progress.warn(f"in {line.where}: {error.message}; it was passed over")
-    return _newest_first(record for record in found if isinstance(record, Record))
-
-
 def builds_of(written: Iterable[Line], digest: Digest) -> list[Record]:
     """Read the builds of an index, manifest or config digest, newest first.
 
@@ -51,6 +42,17 @@ def builds_of(written: Iterable[Line], digest: Digest) -> list[Record]:
         line, error = refused[0]
         raise UntrustedError(f"in {line.where}, where {digest} is named: {error.message}", hint=error.hint)
     return _newest_first(records)
+
+
+def builds_of_layers(written: Iterable[Line], diff_ids: tuple[Digest, ...]) -> list[Record]:
+    """Read the builds that have an image of these very diffIDs, newest first; damage is passed over."""
+    found, _ = _read(_naming(written, diff_ids[-1]))
+    return _newest_first(
+        record
+        for record in found
+        if isinstance(record, Record)
+        and any(tuple(layer.diff_id for layer in image.layers) == diff_ids for image in record.manifests)
+    )
 
 
 def verifications_of(written: Iterable[Line], digest: Digest) -> list[Verification]:

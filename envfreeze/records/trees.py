@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from envfreeze.records.git import Git
 
@@ -48,3 +48,25 @@ def make(git: Git, entries: Iterable[TreeEntry]) -> str:
         for entry in entries
     )
     return git.run("mktree", "-z", stdin=text).decode().strip()
+
+
+def make_folders(git: Git, blobs: Mapping[str, str]) -> str:
+    """Write a tree of files that all lie in folders of one level, and give its id.
+
+    Args:
+        git: of the repository.
+        blobs: `folder/name` of each file to the id of its blob; nothing in them is special to git.
+
+    """
+    folders: dict[str, list[str]] = {}
+    for path, blob in sorted(blobs.items()):
+        folder, _, name = path.partition("/")
+        folders.setdefault(folder, []).append(f"100644 blob {blob}\t{name}\n")
+    if not folders:
+        return make(git, ())
+    batch = "\n".join("".join(rows) for rows in folders.values()).encode()
+    ids = git.run("mktree", "--batch", stdin=batch).decode().split()
+    return make(
+        git,
+        (TreeEntry("040000", "tree", id_, None, folder) for folder, id_ in zip(folders, ids, strict=True)),
+    )

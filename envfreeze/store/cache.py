@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from envfreeze.digest import Digest
 from envfreeze.progress import SILENT
-from envfreeze.store import checked, disk, facts, locks, recency, session, upkeep
+from envfreeze.store import checked, disk, facts, locks, recency, session
 from envfreeze.store.layout import Layout, default_root
-from envfreeze.store.upkeep import CacheInfo, Damaged, Pruned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from envfreeze.progress import Progress
+    from envfreeze.store.upkeep import CacheInfo, Damaged, Pruned
 
-__all__ = ["BlobWriter", "Cache", "CacheInfo", "Damaged", "Pruned"]
 
 _EMPTY: Final = Digest.of(b"")
 
@@ -238,6 +237,8 @@ class Cache:
 
         """
         with disk.in_words(self.root):
+            from envfreeze.store import upkeep  # noqa: PLC0415 - hardly ever needed
+
             return upkeep.info(self.layout)
 
     def prune(self, *, older_than_days: float | None = None, max_bytes: int | None = None) -> Pruned:
@@ -254,6 +255,8 @@ class Cache:
 
         """
         with disk.in_words(self.root):
+            from envfreeze.store import upkeep  # noqa: PLC0415 - hardly ever needed
+
             return upkeep.prune(
                 self.layout, self._session.share, older_than_days=older_than_days, max_bytes=max_bytes
             )
@@ -266,6 +269,8 @@ class Cache:
 
         """
         with disk.in_words(self.root):
+            from envfreeze.store import upkeep  # noqa: PLC0415 - hardly ever needed
+
             return upkeep.verify(self.layout, progress)
 
 

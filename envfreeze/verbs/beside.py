@@ -121,4 +121,6 @@ class _Once(Generic[Base]):
 
 
 def _key(project: Project, platform: Platform) -> str:
-    return f"{project.image.base} {platform}"
+    image = project.image
+    python = [text for text in (image.python_exact or image.python, image.python_source) if text is not None]
+    return " ".join([image.base, str(platform), *python])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
@@ -21,11 +20,13 @@ from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import driving, making, pushing
+from envfreeze.verbs import driving, making, pushing, recording
+from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.driving import NATIVE, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
     from envfreeze.verbs.making import Made
-
-OUTPUT = Path(".envfreeze") / "image"
-"""Where the OCI layout goes when nothing else is said, below the project's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,8 @@ def build(
     for note in notes:
         progress.warn(note)
     lock = _for_platform(lock, platform)
-    store = open_store(root, progress=progress) if record else None
-    names = driving.files_of(engine, lock, project)
+    store = open_store(root, stores=project.record.stores, progress=progress) if record else None
+    names = driving.files_of(engine, lock, project, root)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
@@ -180,7 +178,8 @@ def build(
             store.add(recorded)
         loaded = docker.load(_loadable(images), tag=tag) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
-    carried = store.publish(recorded) if pushed and store is not None and recorded is not None else None
+    registry_name = None if pushed is None else pushed.reference.name
+    carried = recording.publish(store, recorded, lock_files, registry_name, cache=cache)
     return BuildOutcome(
         digest=whole.digest,
         images=images,

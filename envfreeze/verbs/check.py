@@ -9,7 +9,7 @@ from envfreeze.errors import IncompatibleError, UsageError
 from envfreeze.locking import conda, cutoffs, files, indexes
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import fitting
+from envfreeze.verbs import fitting, os_side
 from envfreeze.verbs import targets as sides
 from envfreeze.verbs.resolve import digests, runtime
 from envfreeze.verbs.seal import without_files
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envfreeze.locking.model import CondaPackage, Lock, Target, Wheel
+    from envfreeze.locking.pip import Compiling
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
 
@@ -58,6 +59,7 @@ def check(
     causes = [] if locked.inputs == digests(project, locked) else list(_drift(project, locked, wish))
     if seal:
         from envfreeze.engines import native  # noqa: PLC0415 - only where asked
+        from envfreeze.verbs import compiling  # noqa: PLC0415 - with it
 
         if not locked.sealed:
             raise UsageError("the lock is not sealed", hint="envfreeze lock --seal")
@@ -70,6 +72,9 @@ def check(
             offline=offline,
             workers=workers,
             authenticate=partial(indexes.authenticate, project=project),
+            compiled=partial(
+                compiling.compiled, project, cache=wish.cache, progress=progress, offline=offline
+            ),
         )
         causes.extend(native.differences(locked, assembly))
     return tuple(causes)
@@ -104,9 +109,13 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
         moved = list(_conda_drift(target, side.packages))
         yield from moved
         own = conda.python_of(side.packages) is None
-        causes = sides.base_drift(project, target, wish, python=own)
+        causes = os_side.drift(project, target, wish, python=own)
         yield from (f"{target.platform}: {cause}" for cause in causes)
         if causes or moved:
+            continue
+        causes, compiling = _compiling(project, target, wish)
+        yield from (f"{target.platform}: {cause}" for cause in causes)
+        if causes:
             continue
         pip_target = pip.PipTarget(platform=target.platform, python=target.python, glibc=target.glibc)
         wheels = pip.resolve(
@@ -116,9 +125,19 @@ def _drift(project: Project, locked: Lock, wish: Wish) -> Iterator[str]:
             offline=wish.offline,
             provided=side.provided,
             cache=wish.cache,
+            compiling=compiling,
             progress=wish.progress,
         )
         yield from _wheel_drift(target, wheels)
+
+
+def _compiling(project: Project, target: Target, wish: Wish) -> tuple[tuple[str, ...], Compiling | None]:
+    """Why the stage that wheels are compiled in is another than the locked one, and what compiles."""
+    if not project.docker.build:
+        return (), None
+    from envfreeze.verbs import compiling  # noqa: PLC0415 - only where something is compiled
+
+    return compiling.of_lock(project, target, wish)
 
 
 def _gpu_drift(project: Project, target: Target) -> Iterator[str]:
@@ -134,7 +153,7 @@ def _gpu_drift(project: Project, target: Target) -> Iterator[str]:
 
 
 def _imported_drift(project: Project, target: Target, wish: Wish) -> Iterator[str]:
-    causes = sides.base_drift(project, target, wish, python=conda.python_of(target.conda) is None)
+    causes = os_side.drift(project, target, wish, python=conda.python_of(target.conda) is None)
     yield from (f"{target.platform}: {cause}" for cause in causes)
     if not causes:
         fresh = sides.imported(project, target.platform, target, wish)

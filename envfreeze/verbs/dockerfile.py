@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import dockerfile as engine
 from envfreeze.locking import files
 from envfreeze.progress import SILENT
 from envfreeze.store.cache import Cache
+from envfreeze.verbs import compiling
+from envfreeze.verbs.driving import FOLDER, own_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from envfreeze.engines.dockerfile import BuildFolder
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
-
-OUTPUT = Path(".envfreeze") / "docker"
-"""Where the build folder goes when nothing else is said, below the project's folder."""
 
 
 def dockerfile(
@@ -31,7 +31,7 @@ def dockerfile(
 
     Args:
         project: the project; the lock in its folder is what is written.
-        output: the folder; None: `OUTPUT`.
+        output: the folder; None: that of `[docker] output`, else `.envfreeze/docker` in the project.
         offline: fetch nothing.
         cache: None: the user's.
         progress: told what happens.
@@ -44,7 +44,12 @@ def dockerfile(
 
     """
     lock = files.read(project.root)
-    into = project.root / OUTPUT if output is None else output
-    return engine.write(
-        lock, project, into.absolute(), cache=cache or Cache.open(), progress=progress, offline=offline
-    )
+    if output is not None:
+        into = output
+    elif project.docker.output is not None:
+        into = project.root / project.docker.output
+    else:
+        into = own_folder(project.root) / FOLDER
+    cache = cache or Cache.open()
+    compiling.ensure(lock, project, cache=cache, progress=progress, offline=offline)
+    return engine.write(lock, project, into.absolute(), cache=cache, progress=progress, offline=offline)

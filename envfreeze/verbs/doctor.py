@@ -6,7 +6,6 @@ Locking never looks at the host; this does, and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from envfreeze.errors import UsageError
@@ -19,10 +18,12 @@ from envfreeze.gpu.remedies import NO_DRIVER, NO_GPUS
 from envfreeze.locking.lockfile import NAME as LOCK
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
+from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.checkup import Check, checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from envfreeze.gpu.containers import Containers
     from envfreeze.gpu.model import Machine, Stack, Verdict, Word
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
 
 _T = TypeVar("_T")
-
-BUILT: Final = Path(".envfreeze/image")
-"""Where `build` puts an image in the project's folder."""
 
 _ASKING: Final = {
     NO_DRIVER: Remedy("name the driver of the machine that is meant", "envfreeze doctor --driver 580.65.06"),
@@ -59,7 +57,7 @@ class Subject:
 
     Attributes:
         kind: `lock` or `image`.
-        path: of the lock's file, the layout or the archive.
+        path: of the lock's file, or what the image was named by.
         platform: the one that was looked at, `linux/amd64`.
         base: the base's reference; None: not known.
         stack: what it brings.
@@ -69,7 +67,7 @@ class Subject:
     """
 
     kind: str
-    path: Path
+    path: str
     platform: str
     base: str | None
     stack: Stack
@@ -127,7 +125,7 @@ def doctor(
     driver: str | None = None,
     gpus: Sequence[str] = (),
     lock: Path | None = None,
-    image: Path | None = None,
+    image: str | Path | None = None,
     platform: Platform | None = None,
     patience: float = PATIENCE,
     progress: Progress = SILENT,
@@ -140,7 +138,7 @@ def doctor(
         driver: ask for a machine with this driver instead of looking at this one.
         gpus: likewise, with these GPUs: names or compute capabilities.
         lock: a lock's file, or the folder that it is in.
-        image: an OCI layout or archive.
+        image: named as `verbs.images` reads it: a layout, an archive, one of a registry or an engine.
         platform: of several in a lock or an image; None: this machine's, else the first.
         patience: seconds for the driver to answer.
         progress: is told of the reading of an image.
@@ -148,6 +146,7 @@ def doctor(
     Raises:
         UsageError: a GPU or driver is not one, or there is no lock or image where one is named.
         EditedError: the lock was edited.
+        NetworkError: the registry does not give the image.
         UntrustedError: the image or the tables are damaged.
 
     """
@@ -200,7 +199,7 @@ def _of_host(host: Host, tables: Tables) -> tuple[Machine, ...]:
 def _subject(
     root: Path,
     lock: Path | None,
-    image: Path | None,
+    image: str | Path | None,
     platform: Platform | None,
     tables: Tables,
     progress: Progress,
@@ -208,15 +207,15 @@ def _subject(
     if lock is not None and image is not None:
         raise UsageError("--lock and --image are both named", hint="name one of them")
     if image is not None:
-        return _of_image(image, platform, tables, progress)
+        return _of_image(str(image), root, platform, tables, progress)
     if lock is not None:
         if not lock.is_dir() and lock.name != LOCK:
             raise UsageError(f"{lock} is not a lock", hint=f"name the {LOCK}, or the folder that it is in")
         return _of_lock(lock if lock.is_dir() else lock.parent, platform, tables)
     if (root / LOCK).exists():
         return _of_lock(root, platform, tables)
-    if (root / BUILT).exists():
-        return _of_image(root / BUILT, platform, tables, progress)
+    if (root / OUTPUT).exists():
+        return _of_image(str(root / OUTPUT), root, platform, tables, progress)
     return None
 
 
@@ -225,10 +224,10 @@ def _of_lock(folder: Path, platform: Platform | None, tables: Tables) -> Subject
     from envfreeze.locking.gpu import stack_of  # noqa: PLC0415 - likewise
 
     locked = files.read(folder)
-    target = _one([(target.platform, target) for target in locked.targets], platform, folder / LOCK)
+    target = _one([(target.platform, target) for target in locked.targets], platform, str(folder / LOCK))
     return Subject(
         kind="lock",
-        path=folder / LOCK,
+        path=str(folder / LOCK),
         platform=str(target.platform),
         base=target.base.reference if target.image is None else target.image.reference,
         stack=stack_of(target, tables=tables),
@@ -244,27 +243,26 @@ def _environment(runtime: Runtime, target: Target) -> Mapping[str, str] | None:
     return {**below, **target.gpu.env, **runtime.env}
 
 
-def _of_image(path: Path, platform: Platform | None, tables: Tables, progress: Progress) -> Subject:
+def _of_image(
+    text: str, root: Path, platform: Platform | None, tables: Tables, progress: Progress
+) -> Subject:
     from envfreeze.gpu.derivation import derive  # noqa: PLC0415 - not needed by `--help`
     from envfreeze.locking.image_packages import BASE_NAME, read  # noqa: PLC0415 - likewise
-    from envfreeze.oci import archive, layout  # noqa: PLC0415 - likewise
-    from envfreeze.oci.image import UNKNOWN, ImageIndex  # noqa: PLC0415 - likewise
+    from envfreeze.verbs.images import images_of, opened  # noqa: PLC0415 - likewise
 
-    found = layout.read(path) if path.is_dir() else archive.read(path)
-    images = found.images if isinstance(found, ImageIndex) else (found,)
-    pairs = [(image.platform, image) for image in images if image.platform != UNKNOWN]
-    image = _one(pairs or [(one.platform, one) for one in images], platform, path)
-    content = read(image, progress)
+    with opened(text, root=root, progress=progress) as found:
+        image = _one([(one.platform, one) for one in images_of(found)], platform, text)
+        content = read(image, progress)
     stack = derive(
         content.packages,
-        content.base(str(path)),
+        content.base(text),
         platform=str(image.platform),
         tables=tables,
         os_packages=(content.compat,) if content.compat else (),
     )
     return Subject(
         kind="image",
-        path=path,
+        path=text,
         platform=str(image.platform),
         base=content.labels.get(BASE_NAME),
         stack=stack,
@@ -272,7 +270,7 @@ def _of_image(path: Path, platform: Platform | None, tables: Tables, progress: P
     )
 
 
-def _one(found: Sequence[tuple[Platform, _T]], platform: Platform | None, where: Path) -> _T:
+def _one(found: Sequence[tuple[Platform, _T]], platform: Platform | None, where: str) -> _T:
     """The one for the platform that is asked for, else for this machine's, else the first."""
     by_platform = {str(each): one for each, one in reversed(found)}
     if platform is not None:

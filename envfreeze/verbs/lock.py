@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
-from envfreeze.locking import changes, cutoffs, files
+from envfreeze.locking import cutoffs, files
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
 from envfreeze.store.cache import Cache
@@ -129,8 +129,37 @@ def lock(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
     written = files.write(made, project.root)
+    if project.docker.build:
+        written = (*written, *_wheelhouse(made, project, wish))
+    if project.docker.output is not None:
+        written = (*written, *_build_folder(made, project, wish, changed=bool(written)))
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
+    from envfreeze.locking import changes  # noqa: PLC0415 - not before the packages are asked for
+
     return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
+
+
+def _wheelhouse(made: Lock, project: Project, wish: Wish) -> tuple[Path, ...]:
+    """Write the wheels that were compiled into the project, for machines that cannot compile."""
+    from envfreeze.locking.sources import wheelhouse  # noqa: PLC0415 - only where something is compiled
+
+    wheels = {wheel.digest: wheel for target in made.targets for wheel in target.wheels}
+    return wheelhouse.put(wheels.values(), project, wish.cache)
+
+
+def _build_folder(made: Lock, project: Project, wish: Wish, *, changed: bool) -> tuple[Path, ...]:
+    """Write the build folder that `[docker] output` names where the lock changed, or it is not there."""
+    from envfreeze.engines import dockerfile  # noqa: PLC0415 - only where asked
+    from envfreeze.verbs import compiling  # noqa: PLC0415 - with it
+
+    into = project.root / (project.docker.output or "")
+    if not changed and (into / dockerfile.DOCKERFILE).exists():
+        return ()
+    compiling.ensure(made, project, cache=wish.cache, progress=wish.progress, offline=wish.offline)
+    folder = dockerfile.write(
+        made, project, into, cache=wish.cache, progress=wish.progress, offline=wish.offline
+    )
+    return (folder.dockerfile,)
 
 
 def _check_solvable(project: Project) -> None:
@@ -197,6 +226,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                 ),
                 wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
                 gpu=None if target.gpu is None else replace(target.gpu, tables=_NO_TABLES),
+                standalone=None if target.standalone is None else replace(target.standalone, urls=()),
             )
             for target in lock.targets
         )
@@ -206,11 +236,15 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
 
 
 def _explained(before: Lock, made: Lock) -> Lock:
-    """The older lock with what the newer one knows of who needs whom: that moves no image and no seal."""
+    """The older lock with what the newer one knows of who needs whom, and of where Python is.
+
+    That moves no image and no seal.
+    """
     targets = (
         replace(
             old,
             wheels=new.wheels,
+            standalone=new.standalone,
             base=replace(
                 old.base,
                 packages=tuple(

@@ -11,9 +11,8 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
-from envfreeze.project import folders
 from envfreeze.verbs import targets as sides
-from envfreeze.verbs.wish import BASE
+from envfreeze.verbs.wish import BASE, PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +37,10 @@ def digests(project: Project, last: Lock | None = None) -> dict[str, Digest]:
 def _folders(project: Project, targets: Iterable[Target]) -> dict[str, Digest]:
     sources = (wheel.source for target in targets for wheel in target.wheels)
     paths = {source.url for source in sources if source is not None and source.kind == "directory"}
+    if not paths:
+        return {}
+    from envfreeze.project import folders  # noqa: PLC0415 - heavy
+
     return {
         f"<folder {path}>": Digest.of(folders.listing(project.root / path))
         for path in sorted(paths)
@@ -100,6 +103,7 @@ def _check_upgraded(names: Sequence[str], targets: Sequence[Target]) -> None:
     known |= {deb.name for target in targets for deb in target.base.packages}
     known |= {package.name for target in targets for package in target.conda}
     known |= {BASE for target in targets if target.image is not None}
+    known |= {PYTHON for target in targets if target.standalone is not None}
     for name in names:
         if not {name, canonicalize_name(name)} & known:
             raise UsageError(f"{name} cannot be upgraded: nothing that is locked has that name")

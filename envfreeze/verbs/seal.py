@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def sealed(made: Lock, project: Project, wish: Wish, workers: int | None) -> Lock:
     """Assemble a lock's images and give the lock with their digests."""
     from envfreeze.engines import native  # noqa: PLC0415 - only where asked
+    from envfreeze.verbs import compiling  # noqa: PLC0415 - with it
 
     assembly = native.assemble(
         without_files(made),
@@ -26,6 +27,9 @@ def sealed(made: Lock, project: Project, wish: Wish, workers: int | None) -> Loc
         offline=wish.offline,
         workers=workers,
         authenticate=partial(indexes.authenticate, project=project),
+        compiled=partial(
+            compiling.compiled, project, cache=wish.cache, progress=wish.progress, offline=wish.offline
+        ),
     )
     return native.seal(made, assembly)
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import ResolutionError
-from envfreeze.locking import conda, indexes, toolchain
-from envfreeze.locking.apt.suites import is_suite
+from envfreeze.locking import conda, toolchain
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
-from envfreeze.verbs import cuda_base, fitting
-from envfreeze.verbs.wish import BASE
+from envfreeze.verbs import cuda_base, fitting, os_side
+from envfreeze.verbs.wish import BASE, PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envfreeze.locking.image.resolution import Means
-    from envfreeze.locking.model import AptBase, ImageBase, Wheel
-    from envfreeze.locking.pip import PipTarget
+    from envfreeze.locking.model import Wheel
+    from envfreeze.locking.pip import Compiling, PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
+    from envfreeze.verbs.compiling import Stage
+    from envfreeze.verbs.os_side import OsSide
     from envfreeze.verbs.wish import Wish
 
 
@@ -46,17 +45,20 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
             pip_target,
             pins=() if last is None else last.wheels,
             upgrade=wish.upgrade,
-            upgrade_packages=[name for name in wish.upgrade_packages if name != BASE],
+            upgrade_packages=[name for name in wish.upgrade_packages if name not in {BASE, PYTHON}],
             offline=wish.offline,
             provided=() if below is None else below.side.provided,
             cache=wish.cache,
             meanwhile=meanwhile,
+            compiling=None if below is None else devel.compiling(asking, pip_target, below),
             progress=wish.progress,
         )
 
+    devel = _Devel(last, wish)
     below = _with_compiler(project, last)
     found, wheels = beside.resolve(
-        beside.guess(below, platform, last, wish.cache),
+        # What compiles has to know the system below.
+        None if project.docker.build else beside.guess(below, platform, last, wish.cache),
         lambda: _sides(below, platform, last, wish),
         lambda below: below.target,
         packages,
@@ -70,10 +72,47 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
         wheels=wheels,
         conda=found.side.packages,
         image=found.os.image,
+        standalone=found.os.standalone,
+        environment=found.os.prefix,
     )
     target = fitting.fitted(project, target, wish, lambda asking: packages(found.target, found, None, asking))
     conda.check_once(found.side.provided, target.wheels)
+    target = devel.added(target)
     return _settled(project, target, found.os, last, wish)
+
+
+class _Devel:
+    """What the wheels of a platform are compiled in, where `[docker] build` names some."""
+
+    def __init__(self, last: Target | None, wish: Wish) -> None:
+        self._last = last
+        self._wish = wish
+        self._stages: dict[PipTarget, Stage] = {}
+
+    def compiling(self, project: Project, target: PipTarget, below: _Sides) -> Compiling | None:
+        """What compiles for a target; None where nothing is compiled."""
+        if not project.docker.build:
+            return None
+        from envfreeze.verbs import compiling  # noqa: PLC0415 - only where something is compiled
+
+        brings = conda.python_of(below.side.packages) is not None
+        packages = below.side.packages if brings else ()
+        if target not in self._stages:
+            self._stages[target] = compiling.Stage(
+                project, target, below.os, packages, self._last, self._wish
+            )
+        return compiling.compiling_for(self._stages[target], project, packages, below.os, self._wish)
+
+    def added(self, target: Target) -> Target:
+        """The target with the stage in it that its wheels were compiled in."""
+        digests = {wheel.source.devel for wheel in target.wheels if wheel.source is not None} - {None}
+        used = [stage.used for stage in self._stages.values() if stage.used is not None]
+        if not digests:
+            return target
+        from envfreeze.locking.sources.compiled import check_alike  # noqa: PLC0415 - only where compiled
+
+        check_alike(target.wheels)
+        return replace(target, devel=next(devel for devel in used if devel.digest in digests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +120,7 @@ class _Sides:
     """What is below the Python packages of a target, and what it asks of them."""
 
     side: conda.Side
-    os: _Os
+    os: OsSide
     target: PipTarget
 
 
@@ -91,11 +130,14 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
 
     # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
     own = conda.names_python(project, platform)
+    if own or project.conda is None:
+        os_side.check_source(project, conda_provides=own)
     side, os = _both(project, platform, last, wish, own=own)
     found = conda.python_of(side.packages)
     if (found is not None) != own:
         side, os = _both(project, platform, last, wish, own=found is not None)
         found = conda.python_of(side.packages)
+    os_side.check_source(project, conda_provides=found is not None)
     python = found or os.python
     if python is None:
         raise ResolutionError(
@@ -121,7 +163,8 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         own = last is not None and conda.python_of(last.conda) is not None
     else:
         own = take.names_python(project, imported, platform)
-    os = _os(_with_compiler(project, last), platform, last, wish, python=not own)
+    os_side.check_source(project, conda_provides=own)
+    os = os_side.resolved(_with_compiler(project, last), platform, last, wish, python=not own)
     if imported is None:
         made = take.again(last, platform, os.python, os.glibc)
     else:
@@ -139,11 +182,13 @@ def imported(project: Project, platform: Platform, last: Target | None, wish: Wi
         wheels=made.wheels,
         conda=made.conda,
         image=os.image,
+        standalone=os.standalone,
+        environment=os.prefix,
     )
     return _settled(project, fitting.fitted(project, target, wish), os, last, wish)
 
 
-def _settled(project: Project, target: Target, os: _Os, last: Target | None, wish: Wish) -> Target:
+def _settled(project: Project, target: Target, os: OsSide, last: Target | None, wish: Wish) -> Target:
     """The target with the OS packages that its Python packages turn out to need, and these looked into.
 
     Nothing of a target that cannot run on its machines is downloaded: they have been asked by now.
@@ -151,10 +196,10 @@ def _settled(project: Project, target: Target, os: _Os, last: Target | None, wis
     own = conda.python_of(target.conda) is None
     needing = toolchain.joined(project, target)
     if needing != _with_compiler(project, last):
-        os = _os(needing, target.platform, replace(target, base=os.base), wish, python=own)
+        os = os_side.resolved(needing, target.platform, replace(target, base=os.base), wish, python=own)
     if note := toolchain.missing(project, target):
         wish.progress.note(f"{target.platform}: {note}")
-    base = _reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
+    base = os_side.reviewed(project, os.base, wish) if os.fresh and wish.review else os.base
     return replace(target, base=base)
 
 
@@ -163,22 +208,11 @@ def _with_compiler(project: Project, last: Target | None) -> Project:
     return project if last is None else toolchain.joined(project, last)
 
 
-@dataclass(frozen=True, slots=True)
-class _Os:
-    """The OS side of a target; `fresh` where it was resolved now."""
-
-    base: AptBase
-    python: str | None
-    glibc: str
-    fresh: bool
-    image: ImageBase | None = None
-
-
 def _both(
     project: Project, platform: Platform, last: Target | None, wish: Wish, *, own: bool
-) -> tuple[conda.Side, _Os]:
+) -> tuple[conda.Side, OsSide]:
     """The conda side and the OS side, for a Python that is conda's own or the base's."""
-    os = _os(project, platform, last, wish, python=not own)
+    os = os_side.resolved(project, platform, last, wish, python=not own)
     asked = conda.Wish(
         wish.cache, wish.upgrade, tuple(wish.upgrade_packages), offline=wish.offline, progress=wish.progress
     )
@@ -191,76 +225,3 @@ def _both(
         cuda=fitting.newest_cuda(project),
     )
     return side, os
-
-
-def _os(project: Project, platform: Platform, last: Target | None, wish: Wish, *, python: bool) -> _Os:
-    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moves
-
-    moving = wish.upgrade or (
-        last is not None and any(deb.name in wish.upgrade_packages for deb in last.base.packages)
-    )
-    if not is_suite(project.image.base):
-        from envfreeze.locking.image import resolution as image  # noqa: PLC0415 - only for such bases
-
-        found = image.resolve(
-            project,
-            platform,
-            image_means(wish),
-            python=python,
-            last=last,
-            move_image=wish.upgrade or BASE in wish.upgrade_packages,
-            move_packages=moving,
-        )
-        return _Os(found.base, found.python, found.glibc, found.fresh, found.image)
-    if last is not None and last.image is not None:
-        last = None
-    if last is not None and not moving and not apt.satisfied(project, last.base, platform, python=python):
-        was_base = conda.python_of(last.conda) is None
-        return _Os(last.base, last.python if was_base and python else None, last.glibc, fresh=False)
-    resolution = apt.resolve(
-        project,
-        platform,
-        python=python,
-        locked=None if last is None else last.base,
-        cache=wish.cache,
-        offline=wish.offline,
-        allow_stale=wish.allow_stale,
-        progress=wish.progress,
-    )
-    return _Os(resolution.base, resolution.python, resolution.glibc, fresh=True)
-
-
-def image_means(wish: Wish) -> Means:
-    """What resolving a base that is an image may use."""
-    from envfreeze.locking.image.resolution import Means  # noqa: PLC0415 - only for such bases
-
-    return Means(wish.cache, wish.offline, wish.allow_stale, wish.progress)
-
-
-def base_drift(project: Project, target: Target, wish: Wish, *, python: bool) -> tuple[str, ...]:
-    """Say why the OS side of a target no longer is what the project asks for."""
-    from envfreeze.locking import apt  # noqa: PLC0415 - not needed where nothing moved
-
-    project = cuda_base.settled(project, target)
-    needing = toolchain.joined(project, target)
-    if is_suite(project.image.base):
-        return apt.satisfied(needing, target.base, target.platform, python=python)
-    from envfreeze.locking.image.resolution import satisfied  # noqa: PLC0415 - only for such bases
-
-    return satisfied(needing, target, image_means(wish), python=python)
-
-
-def _reviewed(project: Project, base: AptBase, wish: Wish) -> AptBase:
-    """The base with a note for everything in its maintainer scripts that no rule covers."""
-    from envfreeze.engines.native.review import review_packages  # noqa: PLC0415 - not needed where nothing moves
-
-    notes = review_packages(
-        base,
-        cache=wish.cache,
-        offline=wish.offline,
-        progress=wish.progress,
-        authenticate=partial(indexes.authenticate, project=project),
-    )
-    for note in notes:
-        wish.progress.warn(note)
-    return replace(base, notes=notes)

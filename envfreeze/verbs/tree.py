@@ -61,7 +61,7 @@ def tree(
     Args:
         root: the project's folder.
         package: begin at this package and not at what was asked for.
-        side: `conda`, `pip` or `os` alone; None: all.
+        side: one of `graph.SIDES` alone; None: all.
         platform: of one target alone; None: all.
 
     Returns:

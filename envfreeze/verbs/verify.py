@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.compare.images import compare, compare_record
 from envfreeze.compare.model import Finding, Level, Verdict
+from envfreeze.digest import Digest
 from envfreeze.errors import EnvfreezeError, UntrustedError, UsageError
-from envfreeze.layers.files import included
 from envfreeze.locking import files
-from envfreeze.locking.model import WRITER
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
 from envfreeze.progress import SILENT
-from envfreeze.project.load import load
 from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
-from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import driving
-from envfreeze.verbs.build import OUTPUT, one_image
-from envfreeze.verbs.driving import ENGINES, NATIVE
-from envfreeze.verbs.making import Surroundings, by_program, native_anew
+from envfreeze.verbs import against_lock, driving, images, rebuilding, recorded, recording
+from envfreeze.verbs.build import one_image
+from envfreeze.verbs.built import OUTPUT
+from envfreeze.verbs.rebuilding import Rebuilding
+from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
-    from envfreeze.project.model import Project
     from envfreeze.records.model import Record, RecordedImage
-    from envfreeze.records.store import RecordStore
     from envfreeze.verbs.making import Made
+    from envfreeze.verbs.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +45,23 @@ class VerifyOutcome:
 
     Attributes:
         verdict: how the rebuilt image compares with the original.
-        record: the build that was repeated.
+        record: the build that was repeated; None: a lock was built, without a record.
         seconds: how long it took.
 
     """
 
     verdict: Verdict
-    record: Record
+    record: Record | None
     seconds: float
 
 
 def verify(
-    digest: Digest,
+    image: Digest | str,
     *,
     root: Path,
+    lock: Path | None = None,
     against: Path | None = None,
+    engine: str | None = None,
     options: driving.Options = driving.Options(),  # noqa: B008 - frozen
     offline: bool = False,
     workers: int | None = None,
@@ -70,17 +69,20 @@ def verify(
     record: bool = True,
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
-    """Rebuild the image that a digest names, from its record alone, and compare.
+    """Rebuild an image from its record alone, and compare.
 
     The files come from a clean checkout of the recorded commit, the lock from the record. No layer that was
-    made before is used; downloads in the cache are, since their hashes are checked again. It is built by the
-    engine of the record; one that builds a Dockerfile uses no step that it has in its cache.
+    made before is used; downloads in the cache are, since their hashes are checked again. The engine is that
+    of the record; one that builds a Dockerfile uses no step that it has built. A record that is not on this
+    machine is looked for at the git remote, and beside the image in its registry.
 
     Args:
-        digest: of a manifest, an index or a config.
+        image: digest of a manifest, an index or a config; or any image, as `images.parse` reads it.
         root: a folder of the repository, or the project's folder where there is no repository.
+        lock: build this `envfreeze.lock`, with what lies beside it, and look for no record.
         against: an OCI layout or archive with the original, for the explanation of differences; None: where
-            the build left it.
+            the build left it, or where the image is.
+        engine: with `lock`, what builds it; None: the native one.
         options: what is said to an engine that builds a Dockerfile.
         offline: fetch nothing.
         workers: threads; None: one per processor.
@@ -89,112 +91,100 @@ def verify(
         progress: told what happens.
 
     Raises:
-        UsageError: no record names the digest, or this machine lacks what it was built from.
+        UsageError: no record names the image, or this machine lacks what it was built from.
         UntrustedError: the record, the lock or an artifact is not what it should be.
         NetworkError: an artifact cannot be had.
 
     """
     started = time.monotonic()
     cache = cache or Cache.open()
-    store = open_store(root, progress=progress)
+    text = str(image)
+    if engine is not None and lock is None:
+        raise UsageError("--engine is for --lock: a record says what built it", hint="leave --engine out")
     given = None if against is None else _read(against)
-    with cache.scratch() as scratch:
-        recorded, folder = _restored(store, digest, root, scratch)
-        chosen = _chosen(recorded, digest)
-        if given is not None and not given.keys() & {image.manifest for image in chosen}:
-            raise UsageError(f"{against} does not hold {digest}")
-        lock = _of_platforms(files.read(folder), chosen, digest)
-        project = _project(folder, recorded)
-        names = included(folder, lock.runtime.include)
-        if project is not None:
-            names = driving.files_of(recorded.engine, lock, project)
-        edited = digest_of(folder, names) != recorded.source.included
-        at = Surroundings(folder, project, cache, scratch, progress, offline=offline, workers=workers)
-        made = _rebuilt(recorded, lock, at, root, options)
-        rebuilt = made.images
-        verdict = _verdict(digest, recorded, chosen, rebuilt, lambda: given or _left_by_build(root, recorded))
-    verdict = _with_tools(verdict, recorded, made)
-    if edited and verdict.level is not Level.IDENTICAL:
-        what = "the project's files are not those that were built"
-        finding = Finding(
-            "project", None, None, what, "the build was of files that no commit and no patch has"
+    if lock is not None:
+        with cache.scratch() as scratch:
+            anew = Rebuilding(cache, scratch, root, offline, workers, progress, options)
+            by = engine or driving.NATIVE
+            verdict = against_lock.verify(text, lock, root=root, given=given, anew=anew, engine=by)
+        return VerifyOutcome(verdict, None, time.monotonic() - started)
+    repository = images.repository_of(text)
+    with (
+        recording.opened(
+            root, repository=repository, offline=offline, cache=cache, progress=progress
+        ) as store,
+        cache.scratch() as scratch,
+        ExitStack() as stack,
+    ):
+        found = recorded.find(
+            text,
+            root=root,
+            store=store,
+            scratch=scratch,
+            cache=cache,
+            offline=offline,
+            progress=progress,
         )
-        verdict = replace(verdict, findings=(finding, *verdict.findings))
-    if record:
-        store.add_verification(
-            Verification(
-                at=moment(),
-                version=__version__,
-                digest=recorded.digest,
-                level=verdict.level.value,
-                commit=recorded.source.commit,
+        if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
+            raise UsageError(f"{against} does not hold {found.asked}")
+        read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
+        engine = found.record.engine
+        names = driving.files_of(engine, read, rebuilding.project(found.folder, engine), found.folder)
+        edited = digest_of(found.folder, names) != found.record.source.included
+        anew = Rebuilding(
+            cache, stack.enter_context(cache.scratch()), root, offline, workers, progress, options
+        )
+        made = anew.make(engine, read, found.folder)
+
+        def originals() -> Mapping[Digest, Image]:
+            if given or (left := _left_by_build(root, found.record)):
+                return given or left
+            return _where_named(text, root, anew, stack)
+
+        verdict = _with_tools(_verdict(found, made.images, originals), found.record, made)
+        if edited and verdict.level is not Level.IDENTICAL:
+            what = "the project's files are not those that were built"
+            finding = Finding(
+                "project", None, None, what, "the build was of files that no commit and no patch has"
             )
-        )
-    return VerifyOutcome(verdict, recorded, time.monotonic() - started)
-
-
-def _restored(store: RecordStore, digest: Digest, root: Path, scratch: Path) -> tuple[Record, Path]:
-    """The newest record of a digest whose sources this machine has, and the folder they are restored to."""
-    found = store.find(digest)
-    if not found:
-        raise UsageError(
-            f"no record of {digest} in {root}",
-            hint=f"records made elsewhere: {store.fetch_hint}" if store.fetch_hint else "",
-        )
-    missing: UsageError | None = None
-    for number, recorded in enumerate(found):
-        if recorded.engine not in ENGINES or recorded.writer > WRITER:
-            raise UntrustedError(
-                f"{digest} was built by engine {recorded.engine!r} with writer version {recorded.writer}; "
-                f"this envfreeze has {', '.join(ENGINES)} with writer versions up to {WRITER}",
-                hint="upgrade envfreeze",
+            verdict = replace(verdict, findings=(finding, *verdict.findings))
+        if record:
+            store.add_verification(
+                Verification(
+                    at=moment(),
+                    version=__version__,
+                    digest=found.record.digest,
+                    level=verdict.level.value,
+                    commit=found.record.source.commit,
+                )
             )
-        try:
-            return recorded, store.restore(recorded, scratch / f"checkout-{number}")
-        except UsageError as error:
-            missing = missing or error
-    raise missing or UsageError(f"no record of {digest}")
+        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started)
 
 
-def _chosen(recorded: Record, digest: Digest) -> tuple[RecordedImage, ...]:
-    """The images that a digest names: all of the record's, or the one whose manifest or config it is."""
-    if digest == recorded.digest:
-        return recorded.manifests
-    return tuple(image for image in recorded.manifests if digest in {image.manifest, image.config})
+def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
+    """The verdict on the image that was asked for, where that is the recorded one packed anew."""
+    if found.likeness is Likeness.SAME:
+        return verdict
+    level = Level.LAYERS if found.likeness is Likeness.CONFIG else Level.TREE
+    finding = Finding(
+        "manifest",
+        None,
+        None,
+        f"{found.asked} is the recorded {verdict.reference} in another form: {found.likeness.value}",
+        "it was pushed from a store that packs layers anew, as Docker's classic store does",
+    )
+    worst = level if verdict.level is Level.IDENTICAL else verdict.level
+    return replace(verdict, level=worst, reference=found.asked, findings=(finding, *verdict.findings))
 
 
-def _project(folder: Path, recorded: Record) -> Project | None:
-    """The recorded project.
-
-    The native engine needs it only for what its indexes ask of the user: there it may be unreadable, as
-    where a newer version wrote it.
-    """
-    try:
-        return load(folder)
-    except EnvfreezeError:
-        if recorded.engine != NATIVE:
-            raise
-        return None
-
-
-def _rebuilt(recorded: Record, lock: Lock, at: Surroundings, root: Path, options: driving.Options) -> Made:
-    """Build again, with the recorded engine and nothing that was built before."""
-    driving.check(recorded.engine, options)
-    if recorded.engine == NATIVE:
-        return native_anew(lock, at)
-    logs = driving.own_folder(root) / driving.LOGS
-    folder = at.scratch / driving.FOLDER
-    return by_program(recorded.engine, lock, at, replace(options, fresh=True), folder=folder, logs=logs)
-
-
-def _with_tools(verdict: Verdict, recorded: Record, made: Made) -> Verdict:
+def _with_tools(verdict: Verdict, record: Record, made: Made) -> Verdict:
     """The verdict, and where it is not that all is equal, what of the engine is another version."""
-    if verdict.level is Level.IDENTICAL or recorded.tools == made.tools:
+    if verdict.level is Level.IDENTICAL or record.tools == made.tools:
         return verdict
     moved = [
-        f"{name} {recorded.tools.get(name, '(none)')} -> {made.tools.get(name, '(none)')}"
-        for name in sorted(recorded.tools.keys() | made.tools.keys())
-        if recorded.tools.get(name) != made.tools.get(name)
+        f"{name} {record.tools.get(name, '(none)')} -> {made.tools.get(name, '(none)')}"
+        for name in sorted(record.tools.keys() | made.tools.keys())
+        if record.tools.get(name) != made.tools.get(name)
     ]
     finding = Finding("engine", None, None, ", ".join(moved), "another version of the engine built it")
     return replace(verdict, findings=(finding, *verdict.findings))
@@ -224,20 +214,30 @@ def _left_by_build(root: Path, recorded: Record) -> dict[Digest, Image]:
         return {}
 
 
+def _where_named(text: str, root: Path, anew: Rebuilding, stack: ExitStack) -> dict[Digest, Image]:
+    """The images where the user says that they are; none of a digest alone, or where they cannot be had."""
+    try:
+        if isinstance(images.parse(text), Digest):
+            return {}
+        opened = images.opened(
+            text, root=root, cache=anew.cache, offline=anew.offline, progress=anew.progress
+        )
+        return {image.digest: image for image in images.images_of(stack.enter_context(opened))}
+    except EnvfreezeError as error:
+        anew.progress.note(f"the original cannot be compared with: {error.message}")
+        return {}
+
+
 def _verdict(
-    digest: Digest,
-    recorded: Record,
-    chosen: Sequence[RecordedImage],
-    rebuilt: Sequence[Image],
-    originals: Callable[[], Mapping[Digest, Image]],
+    found: Recorded, rebuilt: Sequence[Image], originals: Callable[[], Mapping[Digest, Image]]
 ) -> Verdict:
     whole = one_image(rebuilt).digest
-    reference = recorded.digest if digest == recorded.digest else chosen[0].manifest
+    reference = found.record.digest if found.chosen == found.record.manifests else found.chosen[0].manifest
     if whole == reference:
         return Verdict(Level.IDENTICAL, reference, whole, ())
     at_hand = originals()
     findings: list[Finding] = []
-    for image, ours in zip(chosen, rebuilt, strict=True):
+    for image, ours in zip(found.chosen, rebuilt, strict=True):
         if ours.digest != image.manifest:
             findings.extend(_explained(image, ours, at_hand.get(image.manifest)).findings)
     return Verdict(Level.DIFFERENT, reference, whole, tuple(findings))

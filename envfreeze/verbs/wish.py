@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BASE = "base"
 """What `upgrade_packages` calls a base that is an image."""
 
+PYTHON = "python"
+"""What `upgrade_packages` calls a Python that is no package, and conda's."""
+
 # A name of any side: conda's may begin with an underscore, and Debian's hold a plus.
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9.+_-]*[A-Za-z0-9+])?")
 

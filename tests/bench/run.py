@@ -11,17 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVFREEZE = Path(sys.executable).with_name("envfreeze")
 UV = Path(sys.executable).with_name("uv")
@@ -40,9 +47,11 @@ def main(chosen: list[str]) -> None:
         "crc": bench_crc,
         "floor": bench_floor,
         "rebuild": bench_rebuild,
+        "registry": bench_registry,
         "peer": bench_peer,
         "lock": bench_lock,
         "sizes": bench_sizes,
+        "records": bench_records,
     }
     for name in chosen or benchmarks:
         benchmarks[name]()
@@ -285,6 +294,89 @@ def bench_rebuild() -> None:
     )
 
 
+def bench_registry() -> None:
+    """Push the torch image, and build it on a machine that has nothing but a registry with the layers."""
+    if shutil.which("docker-registry") is None:
+        print("registry: left out, there is no docker-registry on this machine (Debian: docker-registry)")
+        return
+    project, env, _ = stack()
+    data = HOME / "registry"
+    shutil.rmtree(data, ignore_errors=True)
+    try:
+        with served(data) as host:
+            build = (ENVFREEZE, "build", "--quiet", "--no-record", "--push")
+            seconds = timed(*build, f"{host}/team/torch:main", env=env, cwd=project)
+            size = sum(path.stat().st_size for path in (data / "data").rglob("*") if path.is_file())
+            show("pushed to a registry on this machine", size / 1e9, "GB")
+            show("  seconds", seconds, "s")
+            again = HOME / "torch-gpu-again"
+            shutil.rmtree(again, ignore_errors=True)
+            shutil.copytree(project, again, ignore=shutil.ignore_patterns(".envfreeze"))
+            print("the same built and pushed with an empty cache, --cache-from:")
+            from_layers(host, again, env)
+            print("the same with another line in the script:")
+            from_layers(host, again, env, script=again / "train.py")
+            shutil.rmtree(again)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def from_layers(host: str, project: Path, env: dict[str, str], script: Path | None = None) -> None:
+    """Build several times, each time with an empty cache, and print bytes on the wire and seconds."""
+    spec = importlib.util.spec_from_file_location("wire", Path(__file__).parents[1] / "wire.py")
+    wires = importlib.util.module_from_spec(spec)
+    sys.modules["wire"] = wires
+    spec.loader.exec_module(wires)
+    moved, seconds = [], []
+    for turn in range(RUNS):
+        if script is not None:
+            script.write_text(script.read_text() + f"# {turn}\n")
+        empty = HOME / "empty-cache"
+        shutil.rmtree(empty, ignore_errors=True)
+        nothing_else = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+        with wires.before(host) as wire:
+            name = f"{wire.host}/team/torch"
+            command = (ENVFREEZE, "build", "--quiet", "--no-record", "--push", f"{name}:again")
+            seconds.append(
+                timed(
+                    *command,
+                    "--cache-from",
+                    f"{name}:main",
+                    env=env | nothing_else | {"no_proxy": "127.0.0.1", "ENVFREEZE_CACHE": str(empty)},
+                    cwd=project,
+                )
+            )
+        moved.append(wire.moved)
+        shutil.rmtree(empty)
+    show("  bytes in both directions, most", max(moved) / 1e3, "kB", "promised: under 200")
+    show("  the whole command, median", statistics.median(seconds), "s", "promised: under 3")
+
+
+@contextlib.contextmanager
+def served(data: Path) -> Iterator[str]:
+    """Run Debian's docker-registry over a folder; its host and port."""
+    data.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    (data / "config.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {data}/data}}}}\nhttp: {{addr: '{host}'}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(data / "config.yml")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(tuple(host.split(":"))):
+                break
+            time.sleep(0.1)
+        yield host
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def bench_peer() -> None:
     """Assemble, against unpacking the same wheels with uv and compressing the result with gzip -6."""
     project, env, _ = stack()
@@ -413,6 +505,94 @@ def locked_size(name: str, requirement: str) -> tuple[int, dict[str, str]]:
     (target,) = files.read(project).targets
     sizes = [deb.size for deb in target.base.packages] + [wheel.size or 0 for wheel in target.wheels]
     return sum(sizes), said.get("gpu", {})
+
+
+def bench_records() -> None:
+    """How long it takes to list, choose from and merge 5,000 records of images with 40 layers."""
+    with tempfile.TemporaryDirectory(prefix="envfreeze-bench-") as folder:
+        root = Path(folder)
+        count = 5000
+        digest, commit = recorded_team(root, count)
+        git = ("git", "-C", root)
+        questions = (
+            ("log", "log"),
+            ("log of a range", "log", "--commit", "main~100..main"),
+            ("log of a week", "log", "--since", "2026-01-05", "--until", "2026-01-11"),
+            ("find by digest", "records", "find", "--digest", digest),
+            ("find by commit", "records", "find", "--commit", commit),
+            ("find by package", "records", "find", "--package", "numpy==2.1.7"),
+            ("log of the newest 20 as JSON", "log", "-n", "20", "--json"),
+        )
+        first = timed(ENVFREEZE, "log", "--quiet", cwd=root)
+        show(f"envfreeze log of {count} records, the first time in a clone", first, "s")
+        for name, *words in questions:
+            seconds = [timed(ENVFREEZE, *words, "--quiet", cwd=root) for _ in range(RUNS)]
+            show(f"{name}, {count} records, median", statistics.median(seconds), "s", "promised: under 1")
+        run(*git, "update-ref", "refs/notes/other/envfreeze", "refs/notes/envfreeze")
+        fresh = run(*git, "commit-tree", "refs/notes/envfreeze^{tree}", "-m", "of another clone")
+        run(*git, "update-ref", "refs/notes/envfreeze", fresh)
+        show("merge with as many of another clone", timed(ENVFREEZE, "records", "merge", cwd=root), "s")
+
+
+def recorded_team(root: Path, count: int) -> tuple[str, str]:
+    """Make a repository with a record on each of its commits, ten to a lock; a digest and a commit of it."""
+    from datetime import UTC, datetime, timedelta
+
+    from envfreeze.digest import Digest
+    from envfreeze.oci.platform import Platform
+    from envfreeze.records import lines
+    from envfreeze.records.model import KeptFile, Record, RecordedImage, RecordedLayer, Snapshot, moment
+
+    def digest_of(text: str) -> Digest:
+        return Digest.of(text.encode())
+
+    def imported(stream: list[str]) -> None:
+        subprocess.run(
+            ["git", "fast-import", "--quiet"], cwd=root, input="\n".join(stream), text=True, check=True
+        )
+
+    who = "committer A <a@example.org> 1 +0000\ndata 1\nm"
+    run("git", "init", "-q", "-b", "main", root)
+    locks = [
+        {
+            "envfreeze.lock": f"# lock {number}\n" + "# what stands in a lock besides\n" * 600,
+            "pylock.toml": f'[[packages]]\nname = "numpy"\nversion = "2.1.{number}"\n'
+            + "# and here\n" * 1000,
+        }
+        for number in range(count // 10)
+    ]
+    stream = []
+    for number, lock in enumerate(locks):
+        stream += [f"commit refs/envfreeze/kept/{number}", who]
+        for name, text in lock.items():
+            stream += [f"M 100644 inline lock/{name}", f"data {len(text)}", text]
+    imported([*stream, *(f"commit refs/heads/main\n{who}" for _ in range(count)), ""])
+    commits = run("git", "-C", root, "rev-list", "main").split()[::-1]
+    blobs = {
+        path: id_
+        for number in range(len(locks))
+        for _, _, id_, path in (
+            row.split(maxsplit=3)
+            for row in run("git", "-C", root, "ls-tree", "-r", f"refs/envfreeze/kept/{number}").splitlines()
+        )
+        for path in [f"{number}/{path.removeprefix('lock/')}"]
+    }
+    stream = [f"commit refs/notes/envfreeze\n{who}"]
+    for number, commit in enumerate(commits):
+        of = number // 10
+        lock = {name: KeptFile(digest_of(text), blobs[f"{of}/{name}"]) for name, text in locks[of].items()}
+        layers = tuple(RecordedLayer(digest_of(f"{of} {n}"), digest_of(f"tar {of} {n}")) for n in range(40))
+        image = RecordedImage(
+            Platform("linux", "amd64"), digest_of(f"image {number}"), digest_of(f"config {number}"), layers
+        )
+        source = Snapshot(commit, ".", dirty=False, patch=None, lock=lock, included=None)
+        at = moment(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=10 * number))
+        record = Record(at, "native", "0.1.0", 1, image.manifest, (image,), source)
+        line = lines.render(record).decode()
+        stream += [f"N inline {commit}", f"data {len(line) + 1}", line, ""]
+    imported([*stream, ""])
+    run("git", "-C", root, "gc", "--quiet")
+    return str(digest_of("image 4711")), commits[42]
 
 
 if __name__ == "__main__":

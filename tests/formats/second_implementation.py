@@ -30,6 +30,7 @@ from second.conda import Conda
 from second.conda import history as history_of
 from second.deb import read_deb
 from second.layer import DIRECTORY, Entry, Layer, directory, file, symlink, write_layer
+from second.standalone import standalone
 from second.system import System
 from second.wheel import Wheel
 
@@ -60,9 +61,11 @@ def plan(
     conda: Mapping[str, int | None],
     wheels: Mapping[str, int | None],
     below: int | None = None,
+    *,
+    python: bool = False,
 ) -> list[Planned]:
     """Share out packages, given with their sizes, over layers; on an image of so many layers, if on one."""
-    fewer = max(0, (below or 0) - 19)
+    fewer = max(0, (below or 0) + python - 19)
     # A name of digits alone would be that of a bucket.
     conda = {name: None if name.isdigit() else size for name, size in conda.items()}
     shared = max(0, 48 - fewer)
@@ -71,6 +74,7 @@ def plan(
     return [
         *planned("debs", "deb", debs, own=24 - max(0, fewer - 48), buckets=8),
         *([Planned("system", "system", ())] if below is None or debs else []),
+        *([Planned("python", "python", ())] if python else []),
         *from_conda,
         *planned("wheels", "wheel", wheels, own=shared - min(own, 24, shared), buckets=16),
         Planned("environment", "environment", ()),
@@ -103,7 +107,7 @@ def environment(
     """Give the environment layer.
 
     Args:
-        prefix: `opt/venv` or `opt/conda`.
+        prefix: `opt/conda`, `opt/venv` or what the lock says.
         python: exact version.
         infos: name of each wheel's `.dist-info` folder, by package.
         pylock: the file: what the project names, by itself and by URL.
@@ -119,12 +123,12 @@ def environment(
         f"executable = {interpreter}\n"
     )
     entries = {site: directory()}
-    if prefix == "opt/venv":
+    if prefix != "opt/conda":
         entries |= {
-            "opt/venv/pyvenv.cfg": file(settings.encode()),
-            "opt/venv/bin/python": symlink(interpreter),
-            "opt/venv/bin/python3": symlink("python"),
-            f"opt/venv/bin/python{minor}": symlink("python"),
+            f"{prefix}/pyvenv.cfg": file(settings.encode()),
+            f"{prefix}/bin/python": symlink(interpreter),
+            f"{prefix}/bin/python3": symlink("python"),
+            f"{prefix}/bin/python{minor}": symlink("python"),
         }
     for name in pylock["tool"]["envfreeze"]["requested"]:
         entries[f"{site}/{infos[name]}/REQUESTED"] = file()
@@ -233,7 +237,8 @@ def image(
     }
     infos: dict[str, str] = {}
     conda = locked_conda(project, target)
-    prefix = "opt/conda" if "python" in conda else "opt/venv"
+    prefix = "opt/conda" if "python" in conda else target.get("prefix", "/opt/venv")[1:]
+    python = target.get("standalone")
     versions = {
         "debs": {name: package["version"] for name, package in locked.items()},
         "conda": {name: package["version"] for name, package in conda.items()},
@@ -247,13 +252,15 @@ def image(
         {name: package.get("size") for name, package in conda.items()},
         {name: wheel.get("size") for name, wheel in files.items()},
         None if base is None else len(below),
+        python=python is not None,
     ):
         entries: dict[str, Entry] = {}
         if layer.kind == "debs":
-            for name in layer.packages:
-                add_over(entries, debs[name].entries)
+            add_over(entries, *(debs[name].entries for name in layer.packages))
         elif layer.kind == "system":
             entries = System(debs.values(), target).entries
+        elif layer.kind == "python":
+            entries = standalone(blob_of(blobs, python["digest"]), python)
         elif layer.kind == "conda":
             for name in layer.packages:
                 add_over(entries, Conda(blob_of(blobs, conda[name]["sha256"]), conda[name], minor).entries)
@@ -263,11 +270,9 @@ def image(
                 infos[name] = wheel.info
                 add_over(entries, wheel.entries)
         else:
-            interpreter = target.get("image", {}).get("interpreter")
-            entries = environment(prefix, target["python"], infos, pylock, conda, interpreter)
+            entries = environment(prefix, target["python"], infos, pylock, conda, interpreter_of(target))
         layers.append(write_layer(layer.name, entries))
-        packages = ", ".join(f"{name} {versions[layer.kind][name]}" for name in layer.packages)
-        history.append(f"{layer.name}: {packages}" if packages else layer.name)
+        history.append(told(layer, versions, python))
     if settings["include"]:
         entries = project_files(project, settings["include"], settings["workdir"])
         layers.append(write_layer("project", entries))
@@ -292,9 +297,24 @@ def image(
     }
 
 
-def add_over(entries: dict[str, Entry], more: Mapping[str, Entry]) -> None:
-    """Put a package's entries over those of the packages before it."""
-    for path, entry in more.items():
+def interpreter_of(target: Mapping[str, Any]) -> str | None:
+    """The Python that is not a suite's, if it is none."""
+    if "standalone" in target:
+        return f"{target['standalone']['prefix']}/bin/python{target['python'].rpartition('.')[0]}"
+    return target.get("image", {}).get("interpreter")
+
+
+def told(layer: Planned, versions: Mapping[str, Mapping[str, str]], python: Mapping[str, Any] | None) -> str:
+    """A layer's text in the image's history."""
+    if layer.kind == "python" and python is not None:
+        return f"python: {python['version']}+{python['build']}"
+    packages = ", ".join(f"{name} {versions[layer.kind][name]}" for name in layer.packages)
+    return f"{layer.name}: {packages}" if packages else layer.name
+
+
+def add_over(entries: dict[str, Entry], *packages: Mapping[str, Entry]) -> None:
+    """Put packages' entries over those of the packages before them."""
+    for path, entry in (pair for package in packages for pair in package.items()):
         before = entries.get(path)
         if not (before and before.kind == entry.kind == DIRECTORY):
             entries[path] = entry

@@ -1,4 +1,4 @@
-"""An image on an image: both implementations give the same digests."""
+"""An image on an image, and a Python that is no package: both implementations give the same digests."""
 
 from __future__ import annotations
 
@@ -48,3 +48,54 @@ def test_both_implementations_agree_on_an_image(twice, registry_server, settings
         layout = twice.root / ".envfreeze" / "image"
         (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
         assert entry["digest"] == second["manifest"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_both_implementations_agree_on_a_python_that_is_no_package(
+    twice, registry_server, standalone_archive, tmp_path, taken
+):
+    kit = standalone_archive
+    name = kit.filename("3.12.13")
+    odd = {
+        "python": kit.folder(),
+        "python/empty": kit.folder(0o700),
+        "python/lib/hard": kit.hardlink("python/bin/python3.12"),
+        "python/lib/hard-script": kit.hardlink("python/bin/python3.12-config"),
+        "python/bin/hard-script": kit.hardlink("python/bin/python3.12-config"),
+        "python/lib/hard-compiled": kit.hardlink(
+            "python/lib/python3.12/__pycache__/os.cpython-312.opt-1.pyc"
+        ),
+        "python/lib/python3.12/json/__pycache__": kit.folder(),
+        "python/lib/python3.12/large": kit.Item(bytes(range(256)) * 9000),
+        "python/lib/python3.12/build-details.json": kit.Item(b'{"base_prefix": "/install"}'),
+        "python/lib/pkgconfig/odd.pc": kit.Item(
+            b"/install a/install /installed -I/install\n-L/install/lib:/install;./install/x (/install)"
+        ),
+        "python/lib/python3.12/_sysconfig_vars__linux_x86_64-linux-gnu.json": kit.Item(
+            b'{"CC": "clang -pthread", "CXX": "/usr/bin/aarch64-linux-gnu-g++", "AR": "/tools/x/bin/llvm-ar",'
+            b' "LD": "clang clang clang-21 /tools/x/y/bin/ar gcc"}'
+        ),
+    }
+    (tmp_path / name).write_bytes(kit.archive(kit.small(further=odd)))
+    (tmp_path / "index.json").write_bytes(
+        kit.index({name: (tmp_path / name).read_bytes()}, {name: (tmp_path / name).as_uri()})
+    )
+    theirs = {"opt/venv/pyvenv.cfg": b"home = /usr/bin\n", "opt/python": b"a file\n"} if taken else {}
+    layers = [
+        {"usr/lib/libc.so.6": b"GNU C Library stable release version 2.28.", **theirs},
+        *({f"srv/{number}": b"x"} for number in range(18)),
+    ]
+    with registry_server.serve() as registry:
+        registry.push(registry_server.image_of(layers), "team/base", "1")
+        (twice.root / "requirements.txt").write_text("")
+        (twice.root / "envfreeze.toml").write_text(
+            f'[image]\nbase = "{registry.host}/team/base:1"\npython = "3.12"\n'
+            f'python-index = "{(tmp_path / "index.json").as_uri()}"\n'
+        )
+        twice.envfreeze("lock")
+        first = twice.first()
+        second = twice.second()
+    assert first["digest"] == second["digest"]
+    lock = (twice.root / "envfreeze.lock").read_text()
+    assert ('prefix = "/opt/envfreeze/venv"' in lock) is taken
+    assert ('prefix = "/opt/envfreeze/python"' in lock) is taken

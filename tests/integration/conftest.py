@@ -9,7 +9,9 @@ session. They share one cache; a test that wants another makes its own.
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -49,11 +51,31 @@ class Run(Protocol):
     def __call__(self, *command: str) -> str: ...
 
 
+LOGIN = ("tests", "hush-hush")
+_HTPASSWD = "tests:$2b$04$Raqgaw12Z25clK4jcdXO/uqMcKaHBW.Xx6mCynFhdiQuTFZi.tBAG\n"
+"""`LOGIN` with bcrypt, the one form that docker-registry takes."""
+
+
 @dataclass(frozen=True)
 class Registry:
-    """A registry on loopback, without TLS."""
+    """A registry on loopback.
+
+    Attributes:
+        host: host and port.
+        login: user and password that it wants to be shown; None: none.
+
+    """
 
     host: str
+    login: tuple[str, str] | None = None
+
+    def config(self, folder: Path, *hosts: str) -> dict[str, str]:
+        """Write what `docker login` would write, for this host or others; the variables that name it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        auth = base64.b64encode(":".join(self.login or ()).encode()).decode()
+        auths = {host: {"auth": auth} for host in hosts or (self.host,)} if self.login else {}
+        (folder / "config.json").write_text(json.dumps({"auths": auths}))
+        return {"DOCKER_CONFIG": str(folder)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -141,16 +163,45 @@ def dockerd(docker_host: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory, need) -> Iterator[Registry]:
-    """A registry of the tests' own."""
+def registry_at(need) -> Callable[..., AbstractContextManager[Registry]]:
+    """Run a registry that keeps its data in a folder, for as long as a block lasts: `docker_registry`."""
     need("docker-registry", shutil.which("docker-registry") is not None, "no docker-registry on this machine")
-    folder = tmp_path_factory.mktemp("registry")
+    return docker_registry
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[str, list[str], Path, Callable[[], bool]], AbstractContextManager[None]]:
+    """Run a server for as long as a block lasts: `server`."""
+    return server
+
+
+@pytest.fixture(scope="session")
+def registry_of() -> type[Registry]:
+    """Describe a registry that a test has started."""
+    return Registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, registry_at) -> Iterator[Registry]:
+    """A registry of the tests' own."""
+    with registry_at(tmp_path_factory.mktemp("registry")) as served:
+        yield served
+
+
+@contextmanager
+def docker_registry(folder: Path, *, private: bool = False) -> Iterator[Registry]:
+    """Run Debian's docker-registry; `private`: it wants `LOGIN`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         host = f"127.0.0.1:{free.getsockname()[1]}"
+    folder.mkdir(exist_ok=True)
     configuration = folder / "config.yml"
-    configuration.write_text(
+    text = (
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\nhttp: {{addr: '{host}'}}\n"
     )
+    if private:
+        (folder / "htpasswd").write_text(_HTPASSWD)
+        text += f"auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
+    configuration.write_text(text)
 
     def answers() -> bool:
         try:
@@ -160,10 +211,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory, need) -> Iterator[Registr
             connection.close()
         except OSError:
             return False
-        return status == http.HTTPStatus.OK
+        return status in {http.HTTPStatus.OK, http.HTTPStatus.UNAUTHORIZED}
 
     with server("docker-registry", ["docker-registry", "serve", str(configuration)], folder / "log", answers):
-        yield Registry(host)
+        yield Registry(host, LOGIN if private else None)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import socket
-import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -28,65 +24,11 @@ from envfreeze.store.retry import Retry
 PLAIN = "--src-tls-verify=false"
 
 
-@dataclass
-class Wire:
-    """A proxy before a registry: what goes through it, and after how many bytes it cuts a connection.
-
-    Attributes:
-        host: where it listens.
-        moved: bytes in both directions.
-        cuts: for the next connections, after how many bytes from the client they end.
-
-    """
-
-    host: str
-    moved: int = 0
-    cuts: list[int] = field(default_factory=list)
-    guard: threading.Lock = field(default_factory=threading.Lock)
-
-    def serve(self, server: socket.socket, registry: tuple[str, int]) -> None:
-        """Take connections until the server is shut."""
-        with suppress(OSError):
-            while True:
-                near, _ = server.accept()
-                with self.guard:
-                    cut = self.cuts.pop(0) if self.cuts else None
-                threading.Thread(target=self.connect, args=(near, registry, cut), daemon=True).start()
-
-    def connect(self, near: socket.socket, registry: tuple[str, int], cut: int | None) -> None:
-        """Carry one connection to its end."""
-        with near, socket.create_connection(registry) as far:
-            back = threading.Thread(target=self.carry, args=(far, near, None), daemon=True)
-            back.start()
-            self.carry(near, far, cut)
-            back.join()
-
-    def carry(self, source: socket.socket, target: socket.socket, cut: int | None) -> None:
-        gone = 0
-        with suppress(OSError):
-            while piece := source.recv(1 << 16):
-                gone += len(piece)
-                with self.guard:
-                    self.moved += len(piece)
-                if cut is not None and gone > cut:
-                    break
-                target.sendall(piece)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.fixture
-def wire(registry):
+def wire(registry, wires):
     """What lies between a machine and the registry."""
-    host, _, port = registry.host.rpartition(":")
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        made = Wire(f"127.0.0.1:{server.getsockname()[1]}")
-        thread = threading.Thread(target=made.serve, args=(server, (host, int(port))), daemon=True)
-        thread.start()
+    with wires.before(registry.host) as made:
         yield made
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
 
 
 @pytest.fixture

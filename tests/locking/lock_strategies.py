@@ -24,6 +24,7 @@ from envfreeze.locking.model import (
     PlannedLayer,
     Runtime,
     Source,
+    StandalonePython,
     Target,
     Wheel,
 )
@@ -131,7 +132,7 @@ def bases(draw: st.DrawFn) -> AptBase:
 
 layers = st.builds(
     PlannedLayer,
-    st.sampled_from(["debs", "system", "wheels", "environment"]),
+    st.sampled_from(["debs", "system", "python", "wheels", "environment"]),
     texts,
     st.lists(texts, max_size=12).map(tuple),
     st.none() | st.builds(LayerSeal, digests, digests, sizes),
@@ -155,6 +156,23 @@ gpus = st.builds(
 )
 
 
+standalone = st.builds(
+    StandalonePython,
+    version=st.just("3.13.5"),
+    build=st.sampled_from(["20260807", "20191025"]),
+    filename=st.sampled_from(
+        ["cpython-3.13.5+20260807-x86_64-unknown-linux-gnu-install_only.tar.gz", "a b.é"]
+    ),
+    digest=digests,
+    size=sizes,
+    urls=st.lists(
+        st.sampled_from(["https://example.org/a%2Bb.tar.gz", "http://127.0.0.1:8/x", "file:///srv/x"]),
+        max_size=3,
+    ).map(tuple),
+    prefix=st.sampled_from(["opt/python", "opt/envfreeze/python"]),
+)
+
+
 def targets(platform: str) -> st.SearchStrategy[Target]:
     return st.builds(
         Target,
@@ -169,6 +187,13 @@ def targets(platform: str) -> st.SearchStrategy[Target]:
         layers=st.lists(layers, max_size=4).map(tuple),
         manifest=st.none() | digests,
         gpu=st.none() | gpus,
+        environment=st.sampled_from(["opt/venv", "opt/envfreeze/venv"]),
+    ).flatmap(
+        lambda target: (
+            st.builds(replace, st.just(target), standalone=st.none() | standalone)
+            if target.python == "3.13.5"
+            else st.just(target)
+        )
     )
 
 

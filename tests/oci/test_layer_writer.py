@@ -26,10 +26,10 @@ from envfreeze.oci.entry import (
     directory,
     file,
     in_order,
-    path_problem,
     symlink,
 )
 from envfreeze.oci.layer import write_layer
+from envfreeze.oci.paths import path_problem
 
 
 def write(entries, tmp_path):

@@ -139,12 +139,12 @@ def test_a_wrong_type_is_told_with_an_example(configured, text, expected, hint):
         ("base = 'apt:debian'", "`apt:<distribution>/<suite>`"),
         ("base = 'apt:debian/../x'", "`apt:<distribution>/<suite>`"),
         ("base = ''", "`apt:<distribution>/<suite>`"),
-        ("python = '3'", "a minor version like 3.13"),
-        ("python = '3.13.5'", "the lock holds it"),
-        ("python = '2.7'", "a minor version like 3.13"),
-        ("python = '3.013'", "a minor version like 3.13"),
-        ("python = '>=3.11'", "a minor version like 3.13"),
-        ("python = '3.13\\n'", "a minor version like 3.13"),
+        ("python = '3'", "a version like 3.13 or 3.13.5"),
+        ("python = '3.13.05'", "the lock holds the exact version"),
+        ("python = '2.7'", "a version like 3.13 or 3.13.5"),
+        ("python = '3.013'", "a version like 3.13 or 3.13.5"),
+        ("python = '>=3.11'", "a version like 3.13 or 3.13.5"),
+        ("python = '3.13\\n'", "a version like 3.13 or 3.13.5"),
         ("platform = 'linux/amd46'", 'did you mean "linux/amd64"?'),
         ("platform = []", "must not be empty"),
         ("platform = ['linux/amd64', 'linux/amd64']", "platform[1] stands there twice"),
@@ -189,6 +189,8 @@ def test_a_wrong_value_of_the_image(configured, line, words):
         "base = 'apt:ubuntu/noble'",
         "base = 'apt:debian/trixie-backports'",
         "python = '3.9'",
+        "python = '3.13.5'",
+        "python-source = 'standalone'",
         "env = { _a1 = '' }",
         "packages = ['g++', 'libstdc++6', 'python3.13-dev', '7zip']",
         "mirror = 'file:///srv/mirror'",
@@ -274,9 +276,13 @@ def test_a_seed_has_32_bits(configured, line, words):
 
 
 def test_record_stores(configured):
-    said, hint = message(configured, "[record]\nstore = ['registry']\n")
-    assert said == "envfreeze.toml: record.store[0] must be \"notes\", not 'registry'"
-    assert "this version" in hint
+    said, _ = message(configured, "[record]\nstore = ['notes', 'regsitry']\n")
+    assert said == (
+        'envfreeze.toml: record.store[1] must be "notes" or "file" or "registry", not \'regsitry\''
+    )
+    said, hint = message(configured, "[record]\nrepository = 'train'\n")
+    assert "must be a registry's host and a repository" in said
+    assert "registry.example.org/team/train" in hint
     assert "must not be empty" in message(configured, "[record]\nstore = []\n")[0]
 
 

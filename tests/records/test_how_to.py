@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,13 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/records.md"
 
 
 @pytest.fixture
-def run():
+def run(tmp_path, monkeypatch):
     """`run(work, heading, place)`: run the blocks under a heading that are for a place."""
+    program = tmp_path / "bin" / "envfreeze"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m envfreeze "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 
     def run(work, heading, place):
@@ -46,11 +53,15 @@ def clones(work, tmp_path):
     return work, work.at(there), work.at(origin)
 
 
-def test_records_are_shared_merged_and_verified_elsewhere(clones, lock, a_record, run, tmp_path):
+def test_records_are_shared_merged_and_verified_elsewhere(clones, lock, a_record, run, tmp_path, monkeypatch):
     here, there, origin = clones
     first = a_record(here.store().snapshot(lock, []), "first", "2026-01-01T00:00:00Z")
     here.store().add(first)
     assert str(first.digest) in run(here, "See them", "here")
+    monkeypatch.setenv("DIGEST", str(first.digest))
+    found = run(here, "Find them", "here").splitlines()
+    assert found[0] == "not in any image"
+    assert [line.split()[0] for line in found[1:]] == [str(first.digest)] * 2
     run(here, "Share them", "here")
 
     there.git("config", "fetch.prune", "true")
@@ -68,7 +79,7 @@ def test_records_are_shared_merged_and_verified_elsewhere(clones, lock, a_record
     run(here, "Share them", "here")
     fourth = a_record(second.source, "fourth", "2026-01-04T00:00:00Z")
     there.store().add(fourth)
-    run(there, "When the push is rejected", "there")
+    run(there, "Share them", "here")
     assert tuple(there.store().records()) == (fourth, third, second, first)
 
     work = here.at(tmp_path / "elsewhere")

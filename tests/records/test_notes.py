@@ -15,7 +15,7 @@ import pytest
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError
 from envfreeze.records import lines, refs
-from envfreeze.records.file_store import FileStore
+from envfreeze.records.folder_origin import FolderOrigin
 from envfreeze.records.git import Repository
 from envfreeze.records.model import Verification
 from envfreeze.records.store import open_store
@@ -369,7 +369,7 @@ def test_a_repository_of_another_user_is_refused_with_the_command_that_allows_it
 def test_without_git_only_a_repository_is_a_problem(work, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "plain").mkdir()
-    assert isinstance(open_store(tmp_path / "plain"), FileStore)
+    assert isinstance(open_store(tmp_path / "plain").origin, FolderOrigin)
     with pytest.raises(MachineError, match="no git") as caught:
         open_store(work.root)
     assert caught.value.hint == "install git"
@@ -377,8 +377,8 @@ def test_without_git_only_a_repository_is_a_problem(work, tmp_path, monkeypatch)
 
 def test_a_bare_repository_has_no_commit_checked_out(work, tmp_path):
     subprocess.run(["git", "clone", "-q", "--bare", str(work.root), str(tmp_path / "bare.git")], check=True)
-    assert isinstance(open_store(tmp_path / "bare.git"), FileStore)
-    assert isinstance(open_store(Path(work.root, ".git")), FileStore)
+    assert isinstance(open_store(tmp_path / "bare.git").origin, FolderOrigin)
+    assert isinstance(open_store(Path(work.root, ".git")).origin, FolderOrigin)
 
 
 def test_a_broken_link_to_a_repository_is_not_taken_for_no_repository(work, tmp_path):

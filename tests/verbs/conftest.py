@@ -64,6 +64,43 @@ if TYPE_CHECKING:
 
     from envfreeze.records.model import Record
 
+
+SCENARIOS = {
+    "test_at_once.py",
+    "test_bad_machine.py",
+    "test_base_mirror.py",
+    "test_conda_lock.py",
+    "test_conda_whole_way.py",
+    "test_cuda_base.py",
+    "test_explain.py",
+    "test_further_archives.py",
+    "test_gpu_conda.py",
+    "test_gpu_lock.py",
+    "test_image_bases.py",
+    "test_index_credentials.py",
+    "test_killed.py",
+    "test_lock_from.py",
+    "test_lock_from_conda.py",
+    "test_lock_questions.py",
+    "test_noble.py",
+    "test_packages_without_a_wheel_page.py",
+    "test_pip_tools.py",
+    "test_push.py",
+    "test_push_and_mirror_page.py",
+    "test_sources.py",
+    "test_standalone.py",
+}
+"""Files whose tests run whole commands in processes of their own: seconds each, minutes together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark them, so that `make test` stays short."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here and item.path.name in SCENARIOS:
+            item.add_marker(pytest.mark.scenario)
+
+
 PATIENCE = 60
 """Seconds that any command may take before the test gives up."""
 

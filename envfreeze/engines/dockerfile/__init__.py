@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from envfreeze.engines.dockerfile.folder import BuildFolder, write
+from envfreeze.engines.dockerfile.folder import DOCKERFILE, BuildFolder, write
 
-__all__ = ["BuildFolder", "write"]
+__all__ = ["DOCKERFILE", "BuildFolder", "write"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
+from envfreeze.engines.dockerfile import conda as explicit
 from envfreeze.engines.native.base import Base
 from envfreeze.errors import UsageError
 from envfreeze.layers.plan import plan
@@ -32,6 +33,8 @@ class BasePart:
         named: what the project calls it: `apt:debian/trixie`, or a reference.
         packages: how many OS packages the layers are made of.
         layers: the layers of an assembled base, paths in the folder, lowest first.
+        python: the layer of a Python that is no package, likewise.
+        release: what that Python is, `3.12.13+20260807`; None: there is none.
         conda: layers of conda packages, likewise.
         conda_packages: how many packages these are made of.
         user: who the image's own config says that it runs as, where that is not root.
@@ -44,6 +47,8 @@ class BasePart:
     named: str
     packages: int
     layers: tuple[str, ...]
+    python: tuple[str, ...]
+    release: str | None
     conda: tuple[str, ...]
     conda_packages: int
     user: str | None
@@ -63,14 +68,18 @@ def write(target: Target, means: Means, staged: Staged) -> BasePart:
     config = None if target.image is None else _config(target.image, means)
     settings = {} if config is None else canonical.parse(config, "the config of the base").get("config") or {}
     _check_triggers(target.image, settings)
-    layers, conda, notes = _layers(target, means, staged)
+    layers, notes = _layers(target, means, staged)
+    if target.conda:
+        staged.text(f"{target.platform.slug}/{explicit.NAME}", explicit.explicit(target))
     user = settings.get("User") or ""
     return BasePart(
         image=None if target.image is None else _reference(target.image),
         named=target.base.reference if target.image is None else target.image.reference,
         packages=len(target.base.packages),
-        layers=layers,
-        conda=conda,
+        layers=layers["base"],
+        python=layers["python"],
+        release=None if target.standalone is None else target.standalone.release,
+        conda=layers["conda"],
         conda_packages=len(target.conda),
         user=None if user in _ROOT else user,
         config=config,
@@ -99,15 +108,19 @@ def _check_triggers(image: ImageBase | None, settings: Mapping[str, Any]) -> Non
 
 def _layers(
     target: Target, means: Means, staged: Staged
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Make the layers that are added as they are: those of the native engine, to the byte."""
+) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+    """Make the layers that are added as they are: those of the native engine, to the byte.
+
+    Gives their paths in the folder by what they are (`base`, `python`, `conda`), and what was found in them.
+    """
     alone = replace(target, wheels=(), layers=(), manifest=None)
     if target.image is not None:
         # Its OS packages are installed by its own dpkg.
         alone = replace(alone, base=replace(target.base, packages=()))
-        if not target.conda:
-            return (), (), ()
     alone = replace(alone, layers=plan(alone))
+    paths: dict[str, list[str]] = {"base": [], "python": [], "conda": []}
+    if target.image is not None and not target.conda and target.standalone is None:
+        return dict.fromkeys(paths, ()), ()
     runtime = replace(means.lock.runtime, include=(), user=None)
     made = native.assemble(
         replace(means.lock, targets=(alone,), runtime=runtime),
@@ -119,13 +132,14 @@ def _layers(
         lean=True,
     )
     (image,) = made.images
-    paths: dict[str, list[str]] = {"base": [], "conda": []}
     own = image.image.layers[len(image.image.layers) - len(alone.layers) :]
     for planned, layer in zip(alone.layers, own, strict=True):
-        if planned.kind == "environment" and not target.conda:
+        # Without conda the environment is made where its packages are installed.
+        kind = "conda" if planned.kind == "environment" else planned.kind
+        if kind == "conda" and not target.conda:
             continue
-        kind = "conda" if planned.kind in {"conda", "environment"} else "base"
+        kind = kind if kind in paths else "base"
         name = f"{target.platform.slug}/{kind}/{planned.name}.tar.gz"
         staged.artifact(name, means.cache.layout.blob(layer.digest), layer.digest, layer.size)
         paths[kind].append(name)
-    return tuple(paths["base"]), tuple(paths["conda"]), made.notes
+    return {kind: tuple(found) for kind, found in paths.items()}, made.notes

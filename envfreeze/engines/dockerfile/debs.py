@@ -18,6 +18,9 @@ FOLDER = "/envfreeze/debs"
 
 SUMS = "debs.sha256"
 
+AUTO = "debs.auto"
+"""Lists the packages that nobody asked for by name: apt may remove them with what needs them."""
+
 
 @dataclass(frozen=True, slots=True)
 class DebPart:
@@ -27,7 +30,6 @@ class DebPart:
         files: where they are while they are installed, sorted by package; a name has its version in it.
         pins: `name=version` of each, likewise.
         near: whether packages are in the folder.
-        dependencies: those that nobody asked for by name: apt may remove them with what needs them.
         stages: what the builder downloads, a stage each; () where all is in the folder.
 
     """
@@ -35,7 +37,6 @@ class DebPart:
     files: tuple[str, ...]
     pins: tuple[str, ...]
     near: bool
-    dependencies: tuple[str, ...]
     stages: tuple[tuple[Fetched, ...], ...]
 
 
@@ -73,11 +74,11 @@ def write(base: AptBase, folder: str, means: Means, staged: Staged) -> DebPart |
     folders = {one.filename: f"{FOLDER}-{number}" for number, stage in enumerate(stages, 1) for one in stage}
     paths = {deb: f"{folders.get(filename(deb), FOLDER)}/{filename(deb)}" for deb in base.packages}
     staged.text(f"{folder}/{SUMS}", "".join(f"{deb.digest.hex}  {path}\n" for deb, path in paths.items()))
+    staged.text(f"{folder}/{AUTO}", "".join(f"{deb.name}\n" for deb in base.packages if not deb.requested))
     return DebPart(
         files=tuple(paths.values()),
         pins=tuple(f"{deb.name}={deb.version}" for deb in base.packages),
         near=bool(near),
-        dependencies=tuple(deb.name for deb in base.packages if not deb.requested),
         stages=stages,
     )
 

@@ -19,11 +19,19 @@ from envfreeze.locking.pip import PipTarget
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
     from pathlib import Path
 
     from envfreeze.engines.dockerfile.means import Means
     from envfreeze.engines.dockerfile.staged import Staged
     from envfreeze.locking.model import Target
+
+
+FOLDER = "/envfreeze/tools"
+"""Where the wheel is while it installs."""
+
+TABLE: Traversable = resources.files(__package__).joinpath("data", "pip.toml")
+"""Which pip is taken for which Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,7 @@ def installer_for(python: str) -> Installer:
         UsageError: no pip is known for it.
 
     """
-    table = resources.files(__package__).joinpath("data", "pip.toml").read_text(encoding="utf-8")
-    for row in tomllib.loads(table)["pip"]:
+    for row in tomllib.loads(TABLE.read_text(encoding="utf-8"))["pip"]:
         if SpecifierSet(row["python"]).contains(python, prereleases=True):
             return Installer(
                 row["version"], row["filename"], Digest.parse(f"sha256:{row['sha256']}"), row["size"]
@@ -74,6 +81,7 @@ def write(target: Target, means: Means, staged: Staged) -> str:
     """
     pip = installer_for(target.python)
     staged.artifact(f"tools/{pip.filename}", _obtain(pip, target, means), pip.digest, pip.size)
+    staged.text(f"tools/{pip.filename}.sha256", f"{pip.digest.hex}  {FOLDER}/{pip.filename}\n")
     return pip.filename
 
 

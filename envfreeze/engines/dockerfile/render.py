@@ -51,12 +51,13 @@ def script(name: str) -> str:
     return (templates() / "scripts" / name).read_text(encoding="utf-8")
 
 
-def render(project: Project, values: Mapping[str, object]) -> str:
-    """Render the Dockerfile.
+def render(project: Project, values: Mapping[str, object], *, template: str = DOCKERFILE) -> str:
+    """Render a Dockerfile.
 
     Args:
         project: its `[docker] template` extends ours where there is one.
         values: what the templates are given.
+        template: ours.
 
     Raises:
         UsageError: the user's template is wrong; file and line are named.
@@ -69,7 +70,9 @@ def render(project: Project, values: Mapping[str, object]) -> str:
     try:
         if own is not None:
             _check(environment, own)
-        text = environment.get_template(own or DOCKERFILE).render(values)
+        text = environment.get_template(own or template).render(values)
+    except UsageError:
+        raise
     except TemplateSyntaxError as error:
         raise UsageError(f"{error.name}:{error.lineno}: {error.message}", hint=_HINT) from error
     except TemplateNotFound as error:
@@ -79,7 +82,7 @@ def render(project: Project, values: Mapping[str, object]) -> str:
         ) from error
     except Exception as error:
         # Whatever an expression of the user's raised while it ran.
-        raise UsageError(f"{_place(error, project.root, own or DOCKERFILE)}: {error}", hint=_HINT) from error
+        raise UsageError(f"{_place(error, project.root, own or template)}: {error}", hint=_HINT) from error
     return _BLANK.sub("\n\n", text).strip("\n") + "\n"
 
 

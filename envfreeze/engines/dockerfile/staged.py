@@ -43,10 +43,14 @@ class Staged:
     def artifact(self, name: str, source: Path, digest: Digest, size: int | None) -> None:
         """Put a file of the cache there, whose digest was checked; its bytes are shared where that is safe.
 
+        A file that is there already stays: what serves several platforms is put there by each.
+
         Raises:
             UntrustedError: the file has another size than `size`.
 
         """
+        if self._digests.get(name) == digest:
+            return
         path = self._path(name)
         if not share(source, path, digest, size):
             shutil.copyfile(source, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from envfreeze.locking.standalone.resolution import download
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.digest import Digest
-    from envfreeze.locking.model import AptBase, CondaPackage, Deb, PlannedLayer, Target, Wheel
+    from envfreeze.locking.model import (
+        AptBase,
+        CondaPackage,
+        Deb,
+        PlannedLayer,
+        StandalonePython,
+        Target,
+        Wheel,
+    )
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
@@ -41,6 +50,11 @@ def conda_of(target: Target, layer: PlannedLayer) -> tuple[CondaPackage, ...]:
     return tuple(package for package in target.conda if package.name in names)
 
 
+def python_of(target: Target, layer: PlannedLayer) -> StandalonePython | None:
+    """The Python that a layer is made of; None: it is made of something else."""
+    return target.standalone if layer.kind == "python" else None
+
+
 def wheels_of(target: Target, layer: PlannedLayer) -> tuple[Wheel, ...]:
     """The wheels that a layer is made of, sorted by name; for `environment` those that it marks."""
     if layer.kind == "environment":
@@ -54,17 +68,19 @@ def obtain(
     debs: Iterable[Deb],
     wheels: Iterable[Wheel],
     conda: Iterable[CondaPackage] = (),
+    python: StandalonePython | None = None,
     *,
     cache: Cache,
     root: Path,
     offline: bool,
     progress: Progress,
     authenticate: Callable[[str], str] = str,
+    compiled: Callable[[Wheel, Target], Path] | None = None,
 ) -> dict[Digest, Path]:
     """Have the artifacts in the cache, downloading or building from their locked source what is missing.
 
     `authenticate` puts credentials into URLs, which the lock never has. `root` is the project's folder, where
-    the sources of local projects are.
+    the sources of local projects are. `compiled` has a wheel that needs a compiler; None: only the cache has.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -82,12 +98,19 @@ def obtain(
             for artifact in artifacts
         ),
     ]
+    if python is not None:
+        downloads.append(download(python))
     files = fetch(cache, downloads, progress=progress, offline=offline)
     if built := [wheel for wheel in wheels if wheel.source is not None]:
-        from envfreeze.locking.sources import Workshop, rebuilt  # noqa: PLC0415 - not needed without sources
+        from envfreeze.locking.sources.builder import rebuilt  # noqa: PLC0415 - not needed without sources
+        from envfreeze.locking.sources.workshop import Workshop  # noqa: PLC0415 - with it
 
         workshop = Workshop(cache, progress, offline, authenticate)
-        files |= {wheel.digest: rebuilt(wheel, root, workshop) for wheel in built}
+        for wheel in built:
+            compiles = compiled is not None and wheel.source is not None and wheel.source.devel is not None
+            files[wheel.digest] = (
+                compiled(wheel, target) if compiled and compiles else rebuilt(wheel, root, workshop)
+            )
     return files
 
 

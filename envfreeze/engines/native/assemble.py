@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import known, misfits
 from envfreeze.engines.native.accounts import accounts_of, check_user
-from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, wheels_of
+from envfreeze.engines.native.artifacts import conda_of, debs_of, obtain, python_of, wheels_of
 from envfreeze.engines.native.base import Base
 from envfreeze.engines.native.config import config_on, description, image_config
 from envfreeze.engines.native.judging import Judging
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from envfreeze.engines.native.catalog import Room
     from envfreeze.engines.native.ready import ReadyLayer, ReadyLayers
     from envfreeze.locking.image.inventory import Inventory
-    from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target
+    from envfreeze.locking.model import LayerSeal, Lock, PlannedLayer, Target, Wheel
     from envfreeze.oci.entry import Entry
     from envfreeze.oci.image import Image, Layer
     from envfreeze.progress import Progress
@@ -98,6 +98,7 @@ def assemble(
     authenticate: Callable[[str], str] = str,
     ready: ReadyLayers | None = None,
     lean: bool = False,
+    compiled: Callable[[Wheel, Target], Path] | None = None,
 ) -> Assembly:
     """Assemble the images of a lock.
 
@@ -114,6 +115,7 @@ def assemble(
         ready: what registries have ready-made, which is then taken; None: nothing is.
         lean: layers of a base that is an image, and those that are ready-made, are fetched only when
             somebody opens them.
+        compiled: has a wheel that needs a compiler in the cache; None: it is there, or missing.
 
     Raises:
         NetworkError: an artifact cannot be had.
@@ -140,7 +142,10 @@ def assemble(
         for target in lock.targets
     ]
     try:
-        images = [one.image(one.layers(workers=workers, authenticate=authenticate)) for one in work]
+        images = [
+            one.image(one.layers(workers=workers, authenticate=authenticate, compiled=compiled))
+            for one in work
+        ]
     except OSError as error:
         raise explain(error, cache.root) from error
     return Assembly(
@@ -196,7 +201,13 @@ class _TargetAssembly:
         self.reused = 0
         self.notes: tuple[str, ...] = ()
 
-    def layers(self, *, workers: int | None, authenticate: Callable[[str], str]) -> dict[str, LayerSeal]:
+    def layers(
+        self,
+        *,
+        workers: int | None,
+        authenticate: Callable[[str], str],
+        compiled: Callable[[Wheel, Target], Path] | None = None,
+    ) -> dict[str, LayerSeal]:
         """Have every planned layer in the cache: name to digests."""
         target, cache = self._target, self._cache
         judged = known.recall_verdict(cache, self._keys) if self._reuse else None
@@ -226,20 +237,24 @@ class _TargetAssembly:
                 if layer.kind != "environment" or wheel.digest not in names
             }
             conda = {package.name: package for layer in missing for package in conda_of(target, layer)}
+            python = next((one for layer in missing if (one := python_of(target, layer)) is not None), None)
             files = obtain(
                 target,
                 debs.values(),
                 wheels.values(),
                 conda.values(),
+                python,
                 cache=cache,
                 root=self._root,
                 offline=self._offline,
                 progress=self._progress,
                 authenticate=authenticate,
+                compiled=compiled,
             )
             total = sum(wheel.size or 0 for layer in missing for wheel in wheels_of(target, layer))
             total += _INFLATION * sum(deb.size for deb in debs.values())
             total += _INFLATION * sum(package.size or 0 for package in conda.values())
+            total += 0 if python is None else _INFLATION * python.size
             task = self._progress.task(f"assembling {len(missing)} layers for {target.platform}", total)
             try:
                 with cache.scratch() as scratch:

@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from envfreeze.digest import Digest
 from envfreeze.engines.native import known
 from envfreeze.engines.native.artifacts import wheels_of
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.model import LayerSeal
 from envfreeze.oci import canonical, gzip
 from envfreeze.oci.descriptor import Descriptor, parse_digest
-from envfreeze.oci.registry.referrers import Part
+from envfreeze.oci.registry.referrers import Part, PartElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from envfreeze.digest import Digest
     from envfreeze.engines.native.owners import Path
     from envfreeze.locking.model import Target
     from envfreeze.store.cache import Cache
@@ -116,9 +116,9 @@ def name_of_room(keys: Iterable[str], files: Iterable[str]) -> str:
 def write(
     cache: Cache,
     images: Iterable[Made],
-    beside: Callable[[str], tuple[LayerSeal, list[Path], tuple[str, ...]] | None],
+    beside: Callable[[str], tuple[LayerSeal, PartElsewhere, tuple[str, ...]] | None],
     dist_info: Mapping[Digest, str],
-) -> tuple[Part, ...]:
+) -> tuple[Part | PartElsewhere, ...]:
     """Write the catalogue of some images: the document first, then the paths of the layers.
 
     Args:
@@ -128,7 +128,7 @@ def write(
         dist_info: what is known of wheels that the cache knows nothing of.
 
     """
-    parts: dict[Digest, Part] = {}
+    parts: dict[Digest, Part | PartElsewhere] = {}
     layers: dict[str, Any] = {}
     verdicts: dict[str, Any] = {}
     rooms: dict[str, Any] = {}
@@ -139,13 +139,12 @@ def write(
             if found is None:
                 continue
             seal, paths, clashes = found
-            part = Part(PATHS, _packed(paths))
-            parts[Digest.of(part.content)] = part
+            parts[paths.descriptor.digest] = paths
             layers[name_of(key)] = {
                 "digest": str(seal.digest),
                 "diff_id": str(seal.diff_id),
                 "size": seal.size,
-                "paths": Descriptor(PATHS, Digest.of(part.content), len(part.content)).as_json(),
+                "paths": paths.descriptor.as_json(),
                 "clashes": list(clashes),
             }
         if made.verdict is not None:
@@ -173,11 +172,11 @@ def _dist_info(cache: Cache, target: Target) -> dict[str, str]:
     }
 
 
-def _known(cache: Cache, key: str) -> tuple[LayerSeal, list[Path], tuple[str, ...]] | None:
+def _known(cache: Cache, key: str) -> tuple[LayerSeal, Part, tuple[str, ...]] | None:
     seal, paths = known.recall_layer(cache, key), known.recall_paths(cache, key)
     if seal is None or paths is None:
         return None
-    return seal, paths, tuple(known.recall_clashes(cache, key))
+    return seal, Part(PATHS, _packed(paths)), tuple(known.recall_clashes(cache, key))
 
 
 def read(document: bytes, what: str) -> Catalog:

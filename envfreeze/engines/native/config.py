@@ -131,6 +131,8 @@ def _labels(target: Target, runtime: Runtime) -> Mapping[str, str]:
 
 def description(target: Target, layer: PlannedLayer) -> str:
     """What a layer's history says: its name, then the packages in it with their versions."""
+    if layer.kind == "python" and target.standalone is not None:
+        return f"{layer.name}: {target.standalone.release}"
     versions = {deb.name: deb.version for deb in target.base.packages} if layer.kind == "debs" else {}
     if layer.kind == "wheels":
         versions = {wheel.name: wheel.version for wheel in target.wheels}

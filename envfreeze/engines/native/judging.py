@@ -95,6 +95,8 @@ class Judging:
         found = self.recalled_room(files)
         if found is None:
             prefixes = {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
+            if self._target.standalone is not None:
+                prefixes.add(self._target.standalone.prefix)
             found = owners.room_for(files, self._paths(), prefixes)
             if not self.taken:
                 known.remember_room(self._cache, self._keys, files, dict(found))

@@ -55,6 +55,8 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
                     [index.archive, index.suite, index.components, index.date]
                     for index in target.base.indexes
                 ]
+        case "python":
+            parts |= _python_key(target)
         case "conda":
             parts |= {"prefix": CONDA_PREFIX}
             parts["conda"] = [_conda_key(target, package) for package in conda_of(target, layer)]
@@ -62,29 +64,41 @@ def key_of(target: Target, layer: PlannedLayer, writer: int) -> str:
             parts |= {"prefix": target.prefix, "python": target.python_minor}
             parts["wheels"] = [[wheel.name, wheel.digest.hex] for wheel in wheels]
         case "environment":
-            parts |= {"prefix": target.prefix, "python": target.python}
-            if target.image is not None:
-                # Also so that layers are held against each other once for each base.
-                parts |= {"interpreter": target.interpreter, "image": _image_key(target.image)}
-            parts["wheels"] = [
-                [
-                    wheel.name,
-                    wheel.digest.hex,
-                    wheel.requested,
-                    wheel.url if wheel.direct else "",
-                    *_origin(wheel),
-                ]
-                for wheel in wheels
-            ]
-            if target.conda:
-                parts["conda"] = [
-                    [
-                        *(package.name, package.version, package.build, package.subdir),
-                        *(package.channel, package.url, package.requested),
-                    ]
-                    for package in target.conda
-                ]
+            parts |= _environment_key(target, wheels)
     return json.dumps(parts, sort_keys=True, separators=(",", ":"))
+
+
+def _environment_key(target: Target, wheels: Sequence[Wheel]) -> dict[str, Any]:
+    parts: dict[str, Any] = {"prefix": target.prefix, "python": target.python}
+    if target.image is not None:
+        # Also so that layers are held against each other once for each base.
+        parts |= {"interpreter": target.interpreter, "image": _image_key(target.image)}
+    if target.standalone is not None:
+        parts |= {"interpreter": target.interpreter}
+    parts["wheels"] = [
+        [
+            wheel.name,
+            wheel.digest.hex,
+            wheel.requested,
+            wheel.url if wheel.direct else "",
+            *_origin(wheel),
+        ]
+        for wheel in wheels
+    ]
+    if target.conda:
+        parts["conda"] = [
+            [
+                *(package.name, package.version, package.build, package.subdir),
+                *(package.channel, package.url, package.requested),
+            ]
+            for package in target.conda
+        ]
+    return parts
+
+
+def _python_key(target: Target) -> dict[str, Any]:
+    python = target.standalone
+    return {} if python is None else {"prefix": python.prefix, "python": [python.version, python.digest.hex]}
 
 
 def _image_key(image: ImageBase) -> list[str]:

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.engines.native import known, owners
-from envfreeze.engines.native.artifacts import conda_of, debs_of, wheels_of
+from envfreeze.engines.native.artifacts import conda_of, debs_of, python_of, wheels_of
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.conda import open_conda
 from envfreeze.layers.deb import open_deb
 from envfreeze.layers.environment import environment_entries
+from envfreeze.layers.standalone import open_standalone
 from envfreeze.layers.system import conflicts as deb_conflicts
 from envfreeze.layers.system import system_entries
 from envfreeze.layers.wheel import dist_info_name, open_wheel
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 SYSTEM = "the base system"
 """Who owns what no single OS package owns."""
+
+PYTHON = "python-build-standalone"
+"""Who owns a Python that is no package."""
 
 ENVIRONMENT = "the environment"
 """Who owns what no single wheel owns."""
@@ -136,6 +140,9 @@ class LayerMaker:
                 artifacts = debs_of(self._target, layer)
             case "conda":
                 artifacts = conda_of(self._target, layer)
+            case "python":
+                found = python_of(self._target, layer)
+                return 0 if found is None else found.size
             case "wheels":
                 artifacts = wheels_of(self._target, layer)
         return sum(artifact.size or 0 for artifact in artifacts)
@@ -184,6 +191,8 @@ class LayerMaker:
                 debs = [opened[deb.name].result() for deb in target.base.packages]
                 known.remember_clashes(self._cache, self._keys[layer.name], deb_conflicts(debs))
                 return [(SYSTEM, system_entries(debs, target, self._beneath))]
+            case "python":
+                return [(PYTHON, self._python(layer, stack))]
             case "conda":
                 return [
                     (owners.conda_owner(package.name), self._conda(package, stack))
@@ -196,6 +205,18 @@ class LayerMaker:
                 return [(ENVIRONMENT, environment_entries(target, names))]
         msg = f"no layer is of kind {layer.kind!r}"
         raise UntrustedError(msg)
+
+    def _python(self, layer: PlannedLayer, stack: ExitStack) -> Sequence[Entry]:
+        self._check_stop()
+        python = python_of(self._target, layer)
+        if python is None:
+            raise UntrustedError("the lock plans a layer for a Python that it does not have")
+        checked = self._trusting and self._cache.checked(python.digest)
+        opened = open_standalone(self._files[python.digest], python, self._scratch, checked=checked)
+        content = stack.enter_context(opened)
+        if not checked:
+            self._cache.note_checked(python.digest)
+        return content
 
     def _conda(self, package: CondaPackage, stack: ExitStack) -> Sequence[Entry]:
         self._check_stop()

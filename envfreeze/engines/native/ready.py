@@ -7,7 +7,8 @@ believed. So a record says which they were, and `verify` never takes one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
 from envfreeze.engines.native import catalog
 from envfreeze.errors import NetworkError
@@ -15,7 +16,8 @@ from envfreeze.oci import media
 from envfreeze.oci.entry import parents
 from envfreeze.oci.registry.blobs import present
 from envfreeze.oci.registry.image import RegistryLayer
-from envfreeze.oci.registry.referrers import listed, parts_of
+from envfreeze.oci.registry.referrers import PartElsewhere, listed, parts_of
+from envfreeze.oci.verified import open_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from envfreeze.engines.native.catalog import Catalog, Entry
     from envfreeze.engines.native.owners import Path
     from envfreeze.locking.model import LayerSeal, PlannedLayer
+    from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.reference import Reference
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
@@ -168,12 +171,21 @@ class ReadyLayers:
             found = {**source.catalog.dist_info, **found}
         return found
 
-    def beside(self, key: str) -> tuple[LayerSeal, list[Path], tuple[str, ...]] | None:
-        """All that is known of a layer, for a catalogue of one's own."""
+    def beside(self, key: str) -> tuple[LayerSeal, PartElsewhere, tuple[str, ...]] | None:
+        """All that is known of a layer, for a catalogue of one's own; its paths stay where they are."""
         found = self._entry(key)
         if found is None:
             return None
-        return found[1].seal, self.paths([key])[key], found[1].clashes
+        name, entry = found
+        return (
+            entry.seal,
+            PartElsewhere(entry.paths, name, partial(self._open, name, entry.paths)),
+            entry.clashes,
+        )
+
+    def _open(self, name: str, blob: Descriptor) -> BinaryIO:
+        files = self._registries.fetch(self._cache, (name,), (blob,))
+        return open_blob(files[blob.digest], blob.digest, blob.size)
 
     def _entry(self, key: str) -> tuple[str, Entry] | None:
         name = catalog.name_of(key)

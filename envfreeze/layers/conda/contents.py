@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.tarred import headers
-from envfreeze.oci.entry import Kind, path_problem
+from envfreeze.oci.entry import Kind
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

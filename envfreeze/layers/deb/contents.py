@@ -12,7 +12,8 @@ from typing import BinaryIO
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.deb import merged
 from envfreeze.layers.tarred import headers
-from envfreeze.oci.entry import Entry, Kind, Plain, path_problem
+from envfreeze.oci.entry import Entry, Kind, Plain
+from envfreeze.oci.paths import path_problem
 
 _KINDS = {
     tarfile.REGTYPE: Kind.FILE,

@@ -13,7 +13,8 @@ from envfreeze.layers.system.elf import MACHINES, shared_object
 from envfreeze.layers.system.ldformat import FLAGS, Library, in_order, natural, parse, render
 from envfreeze.locking.image import inventory
 from envfreeze.oci import links
-from envfreeze.oci.entry import Entry, Kind, file, path_problem, symlink
+from envfreeze.oci.entry import Entry, Kind, file, symlink
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

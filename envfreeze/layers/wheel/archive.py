@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
-from envfreeze.oci.entry import Deflated, Stored, path_problem
+from envfreeze.oci.entry import Deflated, Stored
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from envfreeze.errors import UntrustedError
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 
 _SECTIONS = ("console_scripts", "gui_scripts")
 _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(?::\s*(?P<attribute>[\w.]+)\s*)?(?:\[.*\]\s*)?")

@@ -310,8 +310,8 @@ def _requested(project: Project, suite: Suite, *, python: bool) -> set[str]:
     if project.image.python not in (None, suite.python):
         raise UsageError(
             f"[image] python: {suite.reference} has Python {suite.python}, not {project.image.python}",
-            hint=f'leave the key out or set it to "{suite.python}", or choose a base that has '
-            f"Python {project.image.python}",
+            hint="leave python-source out: a build of python-build-standalone has it; or leave the key out, "
+            f'or set it to "{suite.python}"',
         )
     named = {text.partition("=")[0] for text in project.image.packages}
     return {*suite.seed, *suite.python_packages, *named}
@@ -336,7 +336,7 @@ def pins(project: Project) -> dict[str, str]:
 
 
 def check_python(project: Project, suite: Suite, python: str) -> None:
-    """Hold a suite's Python against `requires-python`.
+    """Hold a suite's Python against `requires-python`, and against the exact version that is asked for.
 
     Raises:
         ResolutionError: it is not among them.
@@ -345,10 +345,16 @@ def check_python(project: Project, suite: Suite, python: str) -> None:
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
 
     requires = project.requires_python
+    if project.image.python_exact not in {None, python}:
+        raise ResolutionError(
+            f"[image] python: {project.image.python_exact} is wanted, {suite.reference} has {python}",
+            hint="leave python-source out: a build of python-build-standalone may have it",
+        )
     if requires is not None and not SpecifierSet(requires).contains(python, prereleases=True):
         raise ResolutionError(
             f"the project requires Python {requires}, {suite.reference} has {python}",
-            hint=f"choose another base{bases(requires)}, or widen requires-python",
+            hint=f'set python-source to "standalone", choose another base{bases(requires)}, or widen '
+            "requires-python",
         )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+import tomli
 
 from envfreeze.errors import UsageError
 
@@ -103,7 +104,7 @@ def is_suite(base: str) -> bool:
 def shipped() -> Mapping[str, Suite]:
     """Return the suites that come with envfreeze, by reference."""
     package = resources.files(__package__ or "")
-    table = tomllib.loads((package / "suites.toml").read_text("utf-8"))
+    table = tomli.loads((package / "suites.toml").read_text("utf-8"))
     keyrings = package / "keyrings"
     return read(table, lambda name: (keyrings / name).read_bytes())
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING
 
+import tomli
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 def shipped() -> Mapping[str, str]:
     """Conda package to the normalised name of its distribution, where the two differ."""
     text = (resources.files(__package__ or "") / "names.toml").read_text("utf-8")
-    return {conda: canonicalize_name(name) for conda, name in tomllib.loads(text)["names"].items()}
+    return {conda: canonicalize_name(name) for conda, name in tomli.loads(text)["names"].items()}

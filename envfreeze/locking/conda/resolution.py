@@ -85,11 +85,18 @@ def resolve(
 
     """
     conda = project.conda
-    if conda is None or not conda.specs[platform.conda_subdir]:
+    if conda is None:
         return ()
     specs = conda.specs[platform.conda_subdir]
+    requested = {_spec_name(spec.text) for spec in specs}
+    wanted = [spec.text for spec in specs]
+    if project.image.python_source == "conda" and "python" not in requested:
+        requested.add("python")
+        wanted.append("python")
+    if not wanted:
+        return ()
     wish.progress.note(
-        f"resolving {len(specs)} conda package{'' if len(specs) == 1 else 's'} for {platform.conda_subdir}"
+        f"resolving {len(wanted)} conda package{'' if len(wanted) == 1 else 's'} for {platform.conda_subdir}"
     )
     places = channels.of_project(project)
     asking = _Asking(conda, platform.conda_subdir, places, wish)
@@ -102,7 +109,7 @@ def resolve(
         solution = asking.run(
             solve(
                 sources=asking.sources,
-                specs=[MatchSpec(spec.text) for spec in specs],
+                specs=[MatchSpec(text) for text in wanted],
                 gateway=asking.gateway,
                 platforms=asking.subdirs,
                 locked_packages=known,
@@ -117,7 +124,6 @@ def resolve(
         )
     except SolverError as error:
         raise failures.unsatisfiable(str(error), conda, specs) from error
-    requested = {_spec_name(spec.text) for spec in specs}
     packages = tuple(
         sorted((_package(record, requested) for record in solution), key=lambda package: package.name)
     )
@@ -254,7 +260,8 @@ def _kept(pins: Sequence[CondaPackage], places: Sequence[Location], wish: Wish) 
 
 def _python_constraints(project: Project) -> list[str]:
     """What the project says of Python, for the case that conda provides it."""
-    constraints = [] if project.image.python is None else [f"python {project.image.python}.*"]
+    exact, minor = project.image.python_exact, project.image.python
+    constraints = [] if minor is None else [f"python {minor}.*"] if exact is None else [f"python =={exact}"]
     if project.requires_python:
         # conda reads `==3.12.*` and `===` otherwise; what cannot be said here is checked afterwards.
         parts = [str(part) for part in SpecifierSet(project.requires_python)]

@@ -92,9 +92,11 @@ def side(
 
 
 def names_python(project: Project, platform: Platform) -> bool:
-    """Whether the environment file itself asks for conda's Python."""
+    """Whether the environment file itself asks for conda's Python, or the project says that it is conda's."""
     if project.conda is None:
         return False
+    if project.image.python_source == "conda":
+        return True
     from rattler import MatchSpec  # noqa: PLC0415 - heavy
 
     names = (MatchSpec(spec.text).name for spec in project.conda.specs[platform.conda_subdir])

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 from envfreeze.errors import EnvfreezeError
 from envfreeze.locking.apt.resolution import python_version
 from envfreeze.locking.image import dpkg
+from envfreeze.locking.standalone.choice import meets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.project.model import Project
 
 _FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/conda/bin")
 """Where Pythons are: the official python images', the distribution's, and the one of conda's images."""
+
+DISTRIBUTION = "/usr/bin/"
+"""Where the distribution's own Pythons are."""
 
 _INTERPRETER = re.compile(r"python(3\.[0-9]+)")
 _PATCHLEVEL = re.compile(rb'#define\s+PY_VERSION\s+"([0-9][0-9A-Za-z.]*)"')
@@ -67,23 +72,18 @@ def interpreters(inventory: Inventory, env: Mapping[str, str]) -> tuple[Interpre
     return tuple(found)
 
 
-def chosen(
-    inventory: Inventory, env: Mapping[str, str], *, minor: str | None, requires: str | None
-) -> Interpreter | None:
+def chosen(project: Project, inventory: Inventory, env: Mapping[str, str]) -> Interpreter | None:
     """The image's own Python that is to be used: the first that fits; None where none does.
 
     Args:
+        project: says which fit, and whether the image's own or its distribution's counts.
         inventory: of the image.
         env: the variables of its config.
-        minor: the minor version that is asked for; None: any.
-        requires: a PEP 440 specifier that the version has to meet; None: any does.
 
     """
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - heavy
-
-    accepted = SpecifierSet(requires or "")
-    for one in interpreters(inventory, env):
-        if minor in {None, one.minor} and accepted.contains(one.version, prereleases=True):
+    source = project.image.python_source
+    for one in interpreters(inventory, env) if source in {None, "base", "distribution"} else ():
+        if meets(project, one.version) and (source != "distribution" or one.path.startswith(DISTRIBUTION)):
             return one
     return None
 

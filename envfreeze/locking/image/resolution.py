@@ -11,7 +11,16 @@ from envfreeze.locking.apt import suites
 from envfreeze.locking.image import dpkg, pulled, system
 from envfreeze.locking.image import python as pythons
 from envfreeze.locking.image.inventory import SYMLINK
-from envfreeze.locking.model import CONDA_PREFIX, PREFIX, AptBase, ImageBase
+from envfreeze.locking.model import (
+    CONDA_PREFIX,
+    PREFIX,
+    PREFIX_BESIDE,
+    STANDALONE_PREFIX,
+    STANDALONE_PREFIX_BESIDE,
+    AptBase,
+    ImageBase,
+)
+from envfreeze.locking.standalone.choice import instead_of_suite
 from envfreeze.oci.registry import Registries
 from envfreeze.progress import SILENT
 
@@ -35,9 +44,14 @@ class ImageResolution:
     Attributes:
         image: the image.
         base: the packages that are added to it; its `notes` are empty.
-        python: the exact version of the Python, `3.13.5`; None: conda brings it.
+        python: the exact version of the Python, `3.13.5`; None: it comes from elsewhere.
         glibc: the version of the C library, `2.41`.
         fresh: the packages were resolved now.
+        prefix: where a virtual environment goes, without the leading slash.
+        lacks: why neither the image nor its distribution has the Python, in words; None: one of them has it,
+            or conda brings it.
+        minor: the minor version of the distribution's Python; None: it is not known.
+        standalone_prefix: where a Python that is no package goes, without the leading slash.
 
     """
 
@@ -46,6 +60,10 @@ class ImageResolution:
     python: str | None
     glibc: str
     fresh: bool
+    prefix: str
+    lacks: str | None
+    minor: str | None
+    standalone_prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,8 @@ def resolve(
 def satisfied(project: Project, target: Target, means: Means, *, python: bool = True) -> tuple[str, ...]:
     """Say why a locked base that is an image no longer satisfies a project; empty where it does.
 
+    Of a Python that is no package that is whether there has to be one, not which.
+
     What the reference is in the registry by now is not asked.
 
     Args:
@@ -145,14 +165,21 @@ def satisfied(project: Project, target: Target, means: Means, *, python: bool = 
         found = _found(project, kept, target.platform, means, python=python)
     except ResolutionError as error:
         return (error.message,)
-    now = None if found.interpreter is None else found.interpreter.path
     causes = found.unlike(project, target.base)
-    if now != kept.interpreter:
-        causes = (
-            f"the Python of the base is {now or 'none'}, locked is {kept.interpreter or 'none'}",
-            *causes,
-        )
+    now, then = _told(found.interpreter, found.lacks), _told_of(kept, target)
+    if now != then:
+        causes = (f"the Python of the base is {now}, locked is {then}", *causes)
     return causes
+
+
+def _told(interpreter: Interpreter | None, lacks: str | None) -> str:
+    if interpreter is not None:
+        return interpreter.path
+    return "none" if lacks is None else "python-build-standalone's"
+
+
+def _told_of(image: ImageBase, target: Target) -> str:
+    return image.interpreter or ("none" if target.standalone is None else "python-build-standalone's")
 
 
 def _kept(project: Project, last: Target | None) -> ImageBase | None:
@@ -180,24 +207,24 @@ def _asked(project: Project, platform: Platform, means: Means) -> ImageBase:
 def _found(project: Project, image: ImageBase, platform: Platform, means: Means, *, python: bool) -> _Found:
     """Look into an image."""
     inventory = pulled.look(image, cache=means.cache, offline=means.offline, progress=means.progress)
-    for folder in (PREFIX, *([CONDA_PREFIX] if project.conda is not None else [])):
-        if inventory.resolve(folder) is not None:
-            raise UsageError(
-                f"[image] base: {image.reference} has a /{folder} of its own, where the environment goes",
-                hint="choose the base that this image was made from",
-            )
+    if project.conda is not None:
+        _free(inventory, image.reference, "conda packages go", CONDA_PREFIX)
+    prefix = _free(inventory, image.reference, "the environment goes", PREFIX, PREFIX_BESIDE)
     glibc = system.glibc(inventory, image.reference, platform)
     distribution = system.distribution(inventory)
     suite = suites.shipped().get(distribution.suite)
     installed = dpkg.installed(inventory, platform.debian_architecture)
     wanted = {text.partition("=")[0] for text in project.image.packages}
-    interpreter = None
+    interpreter, lacks, standalone_prefix = None, None, STANDALONE_PREFIX
     if python:
-        interpreter = pythons.chosen(
-            inventory, image.env, minor=project.image.python, requires=project.requires_python
-        )
-        if interpreter is None:
-            wanted |= _python_packages(project, image, inventory, distribution, suite)
+        interpreter = pythons.chosen(project, inventory, image.env)
+        added = None if interpreter else _python_packages(project, inventory, suite)
+        if interpreter is None and added is None:
+            lacks = _lacks(project, image, inventory, distribution, suite)
+            standalone_prefix = _free(
+                inventory, image.reference, "Python goes", STANDALONE_PREFIX, STANDALONE_PREFIX_BESIDE
+            )
+        wanted |= added or set()
     pins = apt.pins(project)
     there = {package.name: package.version for package in installed}
     return _Found(
@@ -210,6 +237,9 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
         glibc=glibc,
         platform=platform,
         python=python,
+        prefix=prefix,
+        lacks=lacks,
+        standalone_prefix=standalone_prefix,
     )
 
 
@@ -226,6 +256,9 @@ class _Found:
     glibc: str
     platform: Platform
     python: bool
+    prefix: str
+    lacks: str | None
+    standalone_prefix: str
 
     def unlike(self, project: Project, base: AptBase) -> tuple[str, ...]:
         """Say how the locked packages are not those that have to be added."""
@@ -252,8 +285,7 @@ class _Found:
                 f"[image] packages: {names} cannot be added: the base is {what}",
                 hint=f"OS packages are added to {known}; for others choose a base that has them",
             )
-        link = self.inventory.find("bin")
-        if link is None or link.kind != SYMLINK:
+        if not _is_merged(self.inventory):
             raise UsageError(
                 f"[image] packages: {names} cannot be added: the base, {what}, has /bin apart from /usr/bin",
                 hint="choose a base of a later release",
@@ -266,7 +298,7 @@ class _Found:
         """Put the values together."""
         versions = {deb.name: deb.version for deb in base.packages}
         version = None if self.interpreter is None else self.interpreter.version
-        if self.python and version is None and self.suite is not None:
+        if self.python and version is None and self.lacks is None and self.suite is not None:
             there = {package.name: package.version for package in self.installed}
             name = f"python{self.suite.python}"
             version = apt.python_version(versions.get(name) or there[name])
@@ -284,28 +316,69 @@ class _Found:
             python=version,
             glibc=self.glibc if libc is None else apt.glibc_version(libc),
             fresh=fresh and bool(base.packages),
+            prefix=self.prefix,
+            lacks=self.lacks,
+            minor=None if self.suite is None else self.suite.python,
+            standalone_prefix=self.standalone_prefix,
         )
 
 
-def _python_packages(
-    project: Project, image: ImageBase, inventory: Inventory, distribution: Distribution, suite: Suite | None
-) -> set[str]:
-    """The distribution's packages of a Python that fits.
+def _free(inventory: Inventory, reference: str, what: str, *folders: str) -> str:
+    """The first of some folders that an image has nothing at.
 
     Raises:
-        UsageError: the distribution has none, or is not one that packages are added to.
+        UsageError: it has all of them.
 
     """
+    for folder in folders:
+        if inventory.resolve(folder) is None and inventory.find(folder) is None:
+            return folder
+    raise UsageError(
+        f"[image] base: {reference} has a {' and a '.join(f'/{folder}' for folder in folders)} of its own, "
+        f"where {what}",
+        hint="choose the base that this image was made from",
+    )
+
+
+def _is_merged(inventory: Inventory) -> bool:
+    """Whether `/bin` is `/usr/bin`: packages are laid out so."""
+    link = inventory.find("bin")
+    return link is not None and link.kind == SYMLINK
+
+
+def _python_packages(project: Project, inventory: Inventory, suite: Suite | None) -> set[str] | None:
+    """The distribution's packages of a Python that fits; None: it has none, or others are wanted."""
+    source, asked = project.image.python_source, project.image.python
+    if suite is None or source not in {None, "distribution"} or asked not in {None, suite.python}:
+        return None
+    if source is None and (instead_of_suite(project, suite.python) or not _is_merged(inventory)):
+        return None
+    return set(suite.python_packages)
+
+
+def _lacks(
+    project: Project, image: ImageBase, inventory: Inventory, distribution: Distribution, suite: Suite | None
+) -> str:
+    """Why the Python has to come from elsewhere.
+
+    Raises:
+        UsageError: it must not.
+
+    """
+    source, asked = project.image.python_source, project.image.python_exact or project.image.python
+    if source == "standalone":
+        return "[image] python-source says so"
     own = ", ".join(one.version for one in pythons.interpreters(inventory, image.env))
-    wanted = f"Python {project.image.python}" if project.image.python else "a Python that fits"
     has = f"{image.reference} has Python {own}" if own else f"{image.reference} has no Python"
-    if suite is None or project.image.python not in {None, suite.python}:
-        theirs = f", and {distribution.name or 'it'} has " + (
+    if source != "base":
+        has += f", and {distribution.name or 'it'} has " + (
             f"{suite.python}" if suite is not None else "no packages that envfreeze adds"
         )
-        raise UsageError(
-            f"[image] python: {wanted} is wanted; {has}{theirs}",
-            hint="choose a base with the Python, another [image] python, or let conda bring it: "
-            "`python` in environment.yml",
-        )
-    return set(suite.python_packages)
+    if source is None:
+        return has
+    wanted = f"Python {asked}" if asked else "a Python that fits"
+    raise UsageError(
+        f"[image] python: {wanted} is wanted; {has}",
+        hint='leave python-source out, or set it to "standalone", for a build of python-build-standalone; or '
+        "choose a base with the Python",
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze.locking.model import ImageBase, ImageLayer
 from envfreeze.oci import media
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 from envfreeze.oci.reference import Reference
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import tomli
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -173,8 +173,8 @@ def load_toml(content: bytes, file: str) -> Foreign:
 
     """
     try:
-        return Foreign(f"{file}: ", tomllib.loads(text_of(content, file)))
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        return Foreign(f"{file}: ", tomli.loads(text_of(content, file)))
+    except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:
         raise UsageError(f"{file} is not TOML: {error}") from error
 
 

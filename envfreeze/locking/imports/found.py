@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any
+
+import tomli
 
 from envfreeze.errors import UsageError
 from envfreeze.locking.imports import (
@@ -132,8 +133,8 @@ def _toml(text: str) -> dict[str, Any] | None:
     if not _TABLE.search(text):
         return None
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return tomli.loads(text)
+    except (tomli.TOMLDecodeError, RecursionError, ValueError):
         return None
 
 

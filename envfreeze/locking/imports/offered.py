@@ -7,13 +7,13 @@ version. What uv answers with beyond the given names is what the lock file lacks
 from __future__ import annotations
 
 import tempfile
-import tomllib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import tomli
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -116,7 +116,7 @@ def offers(
     """
     stated = metadata.configuration(filter(None, map(_bare, question.pins)))
     document = _ask(question, target, folder, "pylock.toml", ["--no-deps"], offline=offline, stated=stated)
-    return _files_of(tomllib.loads(document))
+    return _files_of(tomli.loads(document))
 
 
 def closure(
@@ -140,7 +140,7 @@ def closure(
     asking = partial(_ask, question, target, folder)
     forced = (*question.pins, *besides.omissions, *besides.stubs)
     document = asking("pylock.toml", overrides=forced, offline=offline)
-    return Closure(_files_of(tomllib.loads(document)), _needs(asking, forced, besides, offline=offline))
+    return Closure(_files_of(tomli.loads(document)), _needs(asking, forced, besides, offline=offline))
 
 
 def _needs(

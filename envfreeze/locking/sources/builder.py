@@ -17,7 +17,9 @@ from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError
 from envfreeze.locking import indexes, local, offered
 from envfreeze.locking.model import Source, Wheel
-from envfreeze.locking.sources import git, metadata, tree
+from envfreeze.locking.sources import git, metadata, tree, wheelhouse
+from envfreeze.locking.sources.compiled import fits, missing
+from envfreeze.locking.sources.repack import metadata_of
 from envfreeze.project import folders
 from envfreeze.store.download import Download, fetch
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from envfreeze.locking.sources.compiled import Compiler
     from envfreeze.locking.sources.metadata import Metadata
     from envfreeze.locking.sources.workshop import Resolve, Workshop
     from envfreeze.project.model import Project
@@ -47,6 +50,7 @@ class Builder:
         minor: version of Python that the target has.
         resolve: resolves build requirements.
         pins: wheels that were built before: one of the same source is taken as it is.
+        compiler: compiles what `[docker] build` names; None: nothing may be compiled.
 
     """
 
@@ -55,11 +59,15 @@ class Builder:
     minor: str
     resolve: Resolve
     pins: Sequence[Wheel]
+    compiler: Compiler | None = None
     _done: dict[tuple[Any, ...], tuple[Wheel, Callable[[], bytes]]] = field(default_factory=dict)
 
     def allows(self, name: str) -> bool:
         """Whether the sdist of a package may be built."""
-        return bool({name, ALL} & set(self.project.pip.allow_sdist))
+        return self._compiles(name) or bool({name, ALL} & set(self.project.pip.allow_sdist))
+
+    def _compiles(self, name: str) -> bool:
+        return self.compiler is not None and canonicalize_name(name) in self.compiler.names
 
     def may_build(self, package: Mapping[str, Any]) -> bool:
         """Whether a package of uv's answer may be built: allowed, or named by URL, revision or folder."""
@@ -88,7 +96,7 @@ class Builder:
 
         """
         made, _ = self._made(package, scratch)
-        _check_fits(made, target, accepted)
+        _check_fits(made, target, accepted, self.compiler)
         source = made.source
         if source is not None and source.kind == "directory":
             made = replace(made, url=f"file:{quote(source.url)}")
@@ -104,9 +112,17 @@ class Builder:
         """
         if made.source is None:
             raise ValueError(made.filename)
-        if (present := self.workshop.cache.find(made.digest)) is not None:
+        source = made.source
+        return self._file(made, lambda: obtain(source, self.project.root, self.workshop))
+
+    def _file(self, made: Wheel, have: Callable[[], Path]) -> Path:
+        if (present := found(made, self.project, self.workshop)) is not None:
             return present
-        return self.workshop.rebuild(made, obtain(made.source, self.project.root, self.workshop))
+        if made.source is not None and made.source.devel is not None:
+            if self.compiler is None:
+                raise missing(made)
+            return self.compiler.rebuild(made, have())
+        return self.workshop.rebuild(made, have())
 
     def metadata(self, package: Mapping[str, Any], scratch: Path) -> Metadata:
         """Give what a package says of itself once it is built.
@@ -122,9 +138,15 @@ class Builder:
         source, have = self._source(package, scratch)
         key = (source.kind, source.url, source.digest, source.commit, source.subdirectory)
         if key not in self._done:
+            compiler = self.compiler if self._compiles(package["name"]) else None
             pinned = next((pin for pin in self.pins if pin.source and pin.source.is_of(source)), None)
+            if pinned is not None and not _is_still_good(pinned, compiler):
+                pinned = None
             if pinned is not None:
-                self._done[key] = pinned, lambda: self.workshop.metadata(pinned, have)
+                self._done[key] = pinned, lambda: metadata_of(self._file(pinned, have))
+            elif compiler is not None:
+                built, content = compiler.build(source, have(), forgive=self._forgives)
+                self._done[key] = built, lambda: content
             else:
                 built, content = self.workshop.build(
                     source, have(), minor=self.minor, resolve=self.resolve, forgive=self._forgives
@@ -197,6 +219,30 @@ class Builder:
         return source, lambda: _archived(
             self.workshop, digest, lambda: tree.archive(folders.entries(path), self.workshop.cache)
         )
+
+
+def rebuilt(wheel: Wheel, root: Path, workshop: Workshop) -> Path:
+    """Have a built wheel in the cache: as it lies there, or built again from its locked source; its file.
+
+    Args:
+        wheel: has a source.
+        root: the project's folder.
+        workshop: where to build.
+
+    Raises:
+        NetworkError: the source or a build requirement cannot be had.
+        UntrustedError: the source, or what it is built into, is not what was locked.
+        ResolutionError: it cannot be built here.
+        MachineError: this machine cannot isolate a build.
+
+    """
+    if wheel.source is None:
+        raise ValueError(wheel.filename)
+    if (present := workshop.cache.find(wheel.digest)) is not None:
+        return present
+    if wheel.source.devel is not None:
+        raise missing(wheel)
+    return workshop.rebuild(wheel, obtain(wheel.source, root, workshop))
 
 
 def obtain(source: Source, root: Path, workshop: Workshop) -> Path:
@@ -295,13 +341,28 @@ def _archived(workshop: Workshop, digest: Digest, make: Callable[[], Digest]) ->
     return path
 
 
-def _check_fits(wheel: Wheel, target: str, accepted: Collection[Tag]) -> None:
+def found(made: Wheel, project: Project, workshop: Workshop) -> Path | None:
+    """A built wheel's file, where the cache or the project's wheelhouse has it."""
+    present = workshop.cache.find(made.digest)
+    return present or wheelhouse.take(made, project, workshop.cache)
+
+
+def _is_still_good(pinned: Wheel, compiler: Compiler | None) -> bool:
+    if compiler is None:
+        return pinned.source is None or pinned.source.devel is None
+    return compiler.still_good(pinned)
+
+
+def _check_fits(wheel: Wheel, target: str, accepted: Collection[Tag], compiler: Compiler | None) -> None:
     tags = parse_wheel_filename(wheel.filename)[3]
+    if compiler is not None and wheel.name in compiler.names and fits(wheel, compiler.target, accepted):
+        return
     if any(tag.platform.startswith("linux_") for tag in tags):
         raise ResolutionError(
             f"{wheel.name} {wheel.version}: its build compiles code for this machine ({wheel.filename}), "
             "which is not what the image runs on",
-            hint="take a version that has a wheel for the target, or the package from conda",
+            hint="take a version that has a wheel for the target, or the package from conda, or have Docker "
+            f'compile it, in [docker]: build = ["{wheel.name}"]',
         )
     if not any(tag in accepted for tag in tags):
         raise ResolutionError(

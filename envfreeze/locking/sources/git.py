@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UntrustedError
 from envfreeze.locking.indexes import redact
 from envfreeze.locking.sources import tree
-from envfreeze.oci.entry import Entry, Kind, Plain, path_problem, symlink
+from envfreeze.oci.entry import Entry, Kind, Plain, symlink
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

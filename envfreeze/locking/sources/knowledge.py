@@ -34,11 +34,11 @@ class Known:
 
     Args:
         scratch: the folder of uv's answer.
-        builder: builds what may be built; None: nothing may.
+        builder: makes who builds what may be built; None: nothing may.
 
     """
 
-    def __init__(self, scratch: Path, builder: Builder | None) -> None:
+    def __init__(self, scratch: Path, builder: Callable[[], Builder] | None) -> None:
         self._scratch = scratch
         self._builder = builder
         self._metadata: dict[tuple[str, str], Metadata] = {}
@@ -106,7 +106,7 @@ class Known:
                 hint="give it a name: `name @ URL`",
             ) from error
         name = canonicalize_name(requirement.name)
-        if self._builder is None or (requirement.url is None and not self._builder.allows(name)):
+        if self._builder is None or (requirement.url is None and not self._builder().allows(name)):
             raise ResolutionError(
                 f"{wanted.package} has no wheel for the target, and its sdist does not tell what it depends "
                 "on without being built",
@@ -131,7 +131,7 @@ class Known:
                     f"{wanted.package} is wanted, but not by its own requirement {line or ''!r}",
                     hint="write its marker so that it holds for the target, or take it out",
                 )
-            learnt = self._builder.metadata(package, self._scratch)
+            learnt = self._builder().metadata(package, self._scratch)
         finally:
             del self._metadata[name, version]
         self._metadata[name, learnt.version] = learnt
@@ -151,7 +151,7 @@ class Known:
         if relative in self._names:
             raise MachineError(f"uv does not take the metadata of {relative}", hint="run it with another uv")
         entry = {"name": "", "directory": {"path": str(path)}}
-        learnt = self._builder.metadata(entry, self._scratch)
+        learnt = self._builder().metadata(entry, self._scratch)
         self._names[relative] = learnt.name
         self._metadata[learnt.name, learnt.version] = learnt
 

@@ -22,7 +22,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import gzip
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 from envfreeze.oci.tar import MTIME
 
 if TYPE_CHECKING:

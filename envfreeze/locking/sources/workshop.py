@@ -84,10 +84,10 @@ class Workshop:
             MachineError: builds cannot be isolated here, or the disk is full.
 
         """
-        what, runs = _named(source), interpreter.find(minor)
-        with self._scratch(what) as scratch:
-            with _about(what):
-                project = _unpacked(source, archive, scratch / "look")
+        what, runs = named(source), interpreter.find(minor)
+        with self.scratch(what) as scratch:
+            with about(what):
+                project = unpacked(source, archive, scratch / "look")
             asked = Backend(what, project, runs.path, _sandbox(source, scratch / "look", runs.path.parent))
             wheels = resolve(asked.static_requirements(), runs)
             place = scratch / "first"
@@ -111,7 +111,7 @@ class Workshop:
             self.progress.note(f"building {what} twice")
             one = self._once(locked, archive, scratch / "1", python)
             two = self._once(locked, archive, scratch / "another" / "place", python, again=True)
-        wheel = _wheel(one, locked)
+        wheel = wheel_of(one, locked)
         if differing := one.differs_from(two):
             note = f"two builds of it differ in {', '.join(differing[:20])}"
             if not forgive(wheel.name):
@@ -123,7 +123,7 @@ class Workshop:
                 )
             locked = replace(locked, notes=tuple(sorted((*locked.notes, note))))
             wheel = replace(wheel, source=locked)
-        self._keep(one)
+        self.keep(one)
         # What may differ is built again where it is asked for again.
         if not differing:
             self.cache.remember(_BUILT, key, {"filename": wheel.filename, "digest": str(wheel.digest)})
@@ -147,14 +147,14 @@ class Workshop:
                 return present
             runs = interpreter.find(source.python)
             self.progress.note(f"building {wheel.filename} from its locked source")
-            with self._scratch(wheel.filename) as scratch:
+            with self.scratch(wheel.filename) as scratch:
                 python = environment.install(
                     scratch / "tools", runs, source.requires, self._fetch(source.requires)
                 )
                 built = self._once(source, archive, scratch / "1", python)
             if built.digest != wheel.digest:
                 raise _not_the_same(wheel, source, built, runs)
-            return self._keep(built)
+            return self.keep(built)
 
     def metadata(self, wheel: Wheel, archive: Callable[[], Path]) -> bytes:
         """Read the METADATA of a locked wheel, which is built again where the cache has it no more."""
@@ -164,9 +164,9 @@ class Workshop:
     def _once(
         self, source: Source, archive: Path, folder: Path, python: Path, *, again: bool = False
     ) -> Built:
-        what = _named(source)
-        with _about(what):
-            project = _unpacked(source, archive, folder, again=again)
+        what = named(source)
+        with about(what):
+            project = unpacked(source, archive, folder, again=again)
         sandbox = _sandbox(source, folder, python.parent, again=again)
         (folder / "wheel").mkdir()
         return Backend(what, project, python, sandbox).wheel(folder / "wheel")
@@ -178,7 +178,8 @@ class Workshop:
         ]
         return fetch(self.cache, downloads, progress=self.progress, offline=self.offline)
 
-    def _keep(self, built: Built) -> Path:
+    def keep(self, built: Built) -> Path:
+        """Put a wheel into the cache."""
         with self.cache.writer() as blob:
             blob.write(built.content)
             return blob.commit(built.digest)
@@ -197,7 +198,8 @@ class Workshop:
         return wheel, metadata_of(path)
 
     @contextmanager
-    def _scratch(self, what: str) -> Iterator[Path]:
+    def scratch(self, what: str) -> Iterator[Path]:
+        """A temporary folder for work on `what`, which errors name."""
         with self.cache.scratch() as scratch:
             try:
                 yield scratch.resolve()
@@ -213,7 +215,7 @@ class Workshop:
                 ) from error
 
 
-def _named(source: Source) -> str:
+def named(source: Source) -> str:
     """What a source is called in errors: the file's name, or the place."""
     if source.kind in {"sdist", "archive"}:
         return local.filename(source.url)
@@ -222,7 +224,8 @@ def _named(source: Source) -> str:
 
 
 @contextmanager
-def _about(what: str) -> Iterator[None]:
+def about(what: str) -> Iterator[None]:
+    """Have errors name what they are about."""
     try:
         yield
     except EnvfreezeError as error:
@@ -231,7 +234,7 @@ def _about(what: str) -> Iterator[None]:
         raise
 
 
-def _unpacked(source: Source, archive: Path, folder: Path, *, again: bool = False) -> Path:
+def unpacked(source: Source, archive: Path, folder: Path, *, again: bool = False) -> Path:
     """Lay out a build's folder; the project in it."""
     folder.mkdir(parents=True)
     for name in ("home", "tmp"):
@@ -249,7 +252,7 @@ def _unpacked(source: Source, archive: Path, folder: Path, *, again: bool = Fals
     if source.subdirectory:
         project = project / source.subdirectory
         if not project.resolve().is_relative_to(files.resolve()) or not project.is_dir():
-            raise ResolutionError(f"{_named(source)}: there is no such folder in it")
+            raise ResolutionError(f"{named(source)}: there is no such folder in it")
     return project
 
 
@@ -258,10 +261,10 @@ def _umask(*, again: bool) -> int:
 
 
 def _sandbox(source: Source, folder: Path, programs: Path, *, again: bool = False) -> Sandbox:
-    return Sandbox(folder, programs, _umask(again=again), _versions(source))
+    return Sandbox(folder, programs, _umask(again=again), versions(source))
 
 
-def _versions(source: Source) -> dict[str, str]:
+def versions(source: Source) -> dict[str, str]:
     """What tools that read the version from git are told, since a build sees files and no repository.
 
     Of a commit it is the version in the name of the tag that the project asks for (`v1.2.3`), else
@@ -291,7 +294,8 @@ def _version_of_tag(revision: str | None) -> str | None:
         return None
 
 
-def _wheel(built: Built, source: Source) -> Wheel:
+def wheel_of(built: Built, source: Source) -> Wheel:
+    """The locked wheel, neither requested nor direct."""
     name, version, _, _ = parse_wheel_filename(built.filename)
     return Wheel(
         canonicalize_name(name),
@@ -311,7 +315,7 @@ def _key(source: Source, runs: Interpreter) -> str:
         "kind": source.kind,
         "digest": source.digest.hex,
         "subdirectory": source.subdirectory,
-        "versions": _versions(source),
+        "versions": versions(source),
         "python": [runs.version, str(runs.path)],
         "requires": [wheel.digest.hex for wheel in source.requires],
         "notes": source.notes,

@@ -42,6 +42,7 @@ _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 _MOST_PAGES = 1000
 _TAGS_A_PAGE = 1000
 _OK = 200
+_NOT_FOUND = 404
 
 T = TypeVar("T")
 
@@ -75,6 +76,7 @@ class Registries:
         self._retry = retry or Retry()
         self._progress = progress
         self._servers: dict[str, str] = {}
+        self._there: dict[tuple[str, str], set[Digest]] = {}
         self._door = Door(self._servers, environ)
         self._client: Client | None = None
 
@@ -188,7 +190,8 @@ class Registries:
         if writing:
             self._door.for_writing(place.server, place.repository)
         client = Client(connections=connections, authority=self._door)
-        return Wire(place, client, retry=self._retry, progress=self._progress)
+        there = self._there.setdefault((place.server, place.repository), set())
+        return Wire(place, client, retry=self._retry, progress=self._progress, there=there)
 
     def _places(self, name: str) -> tuple[Place, ...]:
         found = whereabouts.places(name, self._mirrors)
@@ -230,14 +233,21 @@ class Registries:
     def _tags(self, place: Place) -> tuple[str, ...]:
         found: set[str] = set()
         url = f"{place.url}/tags/list?n={_TAGS_A_PAGE}"
-        for _ in range(_MOST_PAGES):
-            raw, headers = self._get(url, {}, canonical.LIMIT)
+        for number in range(_MOST_PAGES):
+            try:
+                raw, headers = self._get(url, {}, canonical.LIMIT)
+            except AttemptError as failure:
+                if number or failure.status != _NOT_FOUND:
+                    raise
+                # Some do not know that pages have a size (zuul-registry).
+                url = f"{place.url}/tags/list"
+                raw, headers = self._get(url, {}, canonical.LIMIT)
             try:
                 listed = canonical.parse(raw, url).get("tags")
             except UntrustedError as error:
                 raise AttemptError("what it answered is no list of tags") from error
-            # A repository without tags has null there.
-            found.update(tag for tag in (listed or []) if isinstance(tag, str))
+            # A repository without tags has null there; zuul-registry lists digests among them.
+            found.update(tag for tag in (listed or []) if isinstance(tag, str) and ":" not in tag)
             following = _NEXT.search(headers.get("link", ""))
             if following is None:
                 return tuple(sorted(found))

@@ -83,14 +83,16 @@ class _RegistryBlobs:
     """The blobs of a repository; the manifest that was already read is not asked for again."""
 
     registries: Registries
-    name: str
+    reference: Reference
     manifest: Document
     cache: Cache | None
 
     def read(self, descriptor: Descriptor) -> bytes:
         if descriptor.digest == self.manifest.digest:
             return self.manifest.raw
-        return self.registries.read(self.name, descriptor)
+        if descriptor.media_type in media.INDEXES | media.MANIFESTS:
+            return self.registries.document(self.reference.at(descriptor.digest)).raw
+        return self.registries.read(self.reference.name, descriptor)
 
     def layer(self, descriptor: Descriptor, diff_id: Digest) -> Layer:
         return RegistryLayer(
@@ -98,7 +100,7 @@ class _RegistryBlobs:
             diff_id,
             descriptor.size,
             descriptor.media_type,
-            self.name,
+            self.reference.name,
             self.registries,
             self.cache,
         )
@@ -150,6 +152,25 @@ def resolve(
         return _resolved(parsed, platform, own, cache)
 
 
+def read(reference: Reference, *, registries: Registries, cache: Cache | None = None) -> Image | ImageIndex:
+    """Read what a reference leads to whole: the image, or all images of its index. No layer is fetched.
+
+    Args:
+        reference: of the image.
+        registries: the connection, which the layers keep.
+        cache: where layers are put when they are opened; None: the user's.
+
+    Raises:
+        NotFoundError: the registry does not have it.
+        NetworkError: the registry cannot be asked.
+        UntrustedError: a document is not what its digest says, or malformed.
+
+    """
+    document = registries.document(reference)
+    descriptor = Descriptor(document.media_type, document.digest, len(document.raw))
+    return resolve_one(_RegistryBlobs(registries, reference, document, cache), descriptor)
+
+
 def _resolved(parsed: Reference, platform: Platform, registries: Registries, cache: Cache | None) -> Pulled:
     document = registries.document(parsed)
     index = None
@@ -158,8 +179,7 @@ def _resolved(parsed: Reference, platform: Platform, registries: Registries, cac
         chosen = _chosen(document, parsed, platform)
         document = registries.document(parsed.at(chosen.digest))
     descriptor = Descriptor(document.media_type, document.digest, len(document.raw))
-    blobs = _RegistryBlobs(registries, parsed.name, document, cache)
-    image = resolve_one(blobs, descriptor)
+    image = resolve_one(_RegistryBlobs(registries, parsed, document, cache), descriptor)
     if isinstance(image, ImageIndex):
         raise UntrustedError(f"{parsed}: its index leads to another index for {platform}")
     if image.platform != platform:

@@ -8,26 +8,28 @@ whether somebody else's push has taken it out again.
 
 from __future__ import annotations
 
+import io
 import random
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
 from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.descriptor import Descriptor, parse_digest
-from envfreeze.oci.registry.blobs import Blobs, in_memory
+from envfreeze.oci.registry.blobs import Blobs
 from envfreeze.oci.registry.documents import put_document
 from envfreeze.oci.registry.refusals import verdict
+from envfreeze.oci.registry.upload import Blob
 from envfreeze.progress import SILENT
 from envfreeze.store import locks
 from envfreeze.store.client import AttemptError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from envfreeze.oci.reference import Reference
@@ -68,6 +70,31 @@ class Part:
 
     media_type: str
     content: bytes
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Of the blob."""
+        return Descriptor(self.media_type, Digest.of(self.content), len(self.content))
+
+    def open(self) -> BinaryIO:
+        """Open the bytes."""
+        return io.BytesIO(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class PartElsewhere:
+    """One blob of what is attached, which a repository has already: it is read where it has to be sent.
+
+    Attributes:
+        descriptor: of the blob.
+        name: registry and repository that have it.
+        open: opens its bytes, fetched if need be; reading checks them.
+
+    """
+
+    descriptor: Descriptor
+    name: str
+    open: Callable[[], BinaryIO] = field(repr=False, compare=False)
 
 
 def listed(
@@ -137,7 +164,7 @@ def parts_of(reference: Reference, referrer: Referrer, *, registries: Registries
 
 def attach(
     reference: Reference,
-    parts: Sequence[Part],
+    parts: Sequence[Part | PartElsewhere],
     *,
     artifact_type: str,
     registries: Registries,
@@ -171,10 +198,16 @@ def attach(
     wire = registries.wire(reference.name)
     what = f"{reference} ({artifact_type})"
     try:
-        blobs = [in_memory(part.content) for part in (Part(EMPTY, _NOTHING), *parts)]
-        Blobs(wire, what, cache=cache, progress=progress).bring({one.digest: one for one in blobs}.values())
+        origins = tuple(dict.fromkeys(part.name for part in parts if isinstance(part, PartElsewhere)))
+        blobs = [
+            Blob(part.descriptor.digest, part.descriptor.size, part.open)
+            for part in (Part(EMPTY, _NOTHING), *parts)
+        ]
+        Blobs(wire, what, cache=cache, origins=origins, progress=progress).bring(
+            {one.digest: one for one in blobs}.values()
+        )
         answer = put_document(wire, what, raw, media.MANIFEST, str(own.digest), again=True)
-        if answer is None or answer.headers.get("oci-subject") != str(subject.digest):
+        if answer is None or not _is_listed(wire, answer, subject.digest, own.digest):
             with _alone(cache, reference):
                 _list(wire, what, subject.digest, own.as_json() | {"artifactType": artifact_type})
     finally:
@@ -194,10 +227,27 @@ def _digest(reference: Reference) -> Digest:
     return reference.digest
 
 
+def _is_listed(wire: Wire, answer: Answer, subject: Digest, own: Digest) -> bool:
+    """Whether the registry lists by itself what was put there.
+
+    The specification has it say so ("Pushing Manifests with Subject"); some have the API and do not say so.
+    """
+    if answer.headers.get("oci-subject") == str(subject):
+        return True
+    try:
+        entries = _pages(wire, f"referrers/{subject}")
+    except AttemptError:
+        return False
+    return any(isinstance(one, dict) and one.get("digest") == str(own) for one in entries)
+
+
 def _manifest(
-    parts: Sequence[Part], artifact_type: str, subject: Descriptor, annotations: Mapping[str, str]
+    parts: Sequence[Part | PartElsewhere],
+    artifact_type: str,
+    subject: Descriptor,
+    annotations: Mapping[str, str],
 ) -> bytes:
-    described = [Descriptor(part.media_type, Digest.of(part.content), len(part.content)) for part in parts]
+    described = [part.descriptor for part in parts]
     empty = Descriptor(EMPTY, Digest.of(_NOTHING), len(_NOTHING))
     document = {
         "schemaVersion": 2,

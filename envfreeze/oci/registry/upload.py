@@ -57,12 +57,14 @@ class Blob:
 
 
 def is_there(wire: Wire, blob: Blob) -> bool:
-    """Whether the repository has a blob.
+    """Whether the repository has a blob; what was there a moment ago is not asked for again.
 
     Raises:
         AttemptError: the registry does not say.
 
     """
+    if blob.digest in wire.there:
+        return True
     try:
         answer = wire.send("HEAD", f"blobs/{blob.digest}")
     except AttemptError as failure:
@@ -72,7 +74,10 @@ def is_there(wire: Wire, blob: Blob) -> bool:
         raise
     length = answer.headers.get("content-length", "")
     promised = answer.headers.get("docker-content-digest", str(blob.digest))
-    return not answer.is_page and promised == str(blob.digest) and length in {"", str(blob.size)}
+    if answer.is_page or promised != str(blob.digest) or length not in {"", str(blob.size)}:
+        return False
+    wire.there.add(blob.digest)
+    return True
 
 
 def mount(wire: Wire, blob: Blob, source: str) -> str | None:

@@ -19,6 +19,7 @@ from envfreeze.store.transfer import Halt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from envfreeze.digest import Digest
     from envfreeze.oci.registry.places import Place
     from envfreeze.progress import Progress
     from envfreeze.store.client import Client, Content
@@ -28,6 +29,11 @@ _LONG_SECONDS = 300.0
 """How long an answer to what was sent may take: some registries copy a blob before they answer."""
 
 _SHORT_SECONDS = 30.0
+
+_REGISTRYS_OWN = frozenset(
+    {"docker-content-digest", "docker-distribution-api-version", "docker-upload-uuid", "oci-subject"}
+)
+"""Headers that nothing but a registry sends."""
 
 T = TypeVar("T")
 
@@ -67,8 +73,12 @@ class Answer:
 
     @property
     def is_page(self) -> bool:
-        """Whether a web page came, as from something that is no registry."""
-        return self.headers.get("content-type", "").lower().startswith("text/html")
+        """Whether a web page came, as from something that is no registry.
+
+        Registries call what has no body a page, too (zuul-registry does).
+        """
+        page = self.headers.get("content-type", "").lower().startswith("text/html")
+        return page and self.headers.get("content-length") != "0" and not self.headers.keys() & _REGISTRYS_OWN
 
 
 class Wire:
@@ -79,11 +89,21 @@ class Wire:
         client: the connections, which know the login.
         retry: how often and when to ask again.
         progress: told of every pause.
+        there: blobs that the repository was seen to have, for all who write to it in this process.
 
     """
 
-    def __init__(self, place: Place, client: Client, *, retry: Retry, progress: Progress) -> None:
+    def __init__(
+        self,
+        place: Place,
+        client: Client,
+        *,
+        retry: Retry,
+        progress: Progress,
+        there: set[Digest] | None = None,
+    ) -> None:
         self.place = place
+        self.there = set() if there is None else there
         self.retry = retry
         self.progress = progress
         self.halt = Halt()

@@ -15,7 +15,7 @@ from envfreeze.errors import UntrustedError
 from envfreeze.layers.conda import link_scripts, open_conda
 from envfreeze.layers.conda.paths import read_paths
 from envfreeze.locking.model import CONDA_PREFIX
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 
 FIXTURES = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

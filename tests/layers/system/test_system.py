@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envfreeze.errors import UntrustedError
-from envfreeze.oci.entry import path_problem
+from envfreeze.oci.paths import path_problem
 
 
 def test_a_package_that_turns_a_folder_of_the_system_into_a_link_is_refused(system, kit):

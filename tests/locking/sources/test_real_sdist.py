@@ -10,7 +10,8 @@ import pytest
 from envfreeze.errors import ResolutionError
 from envfreeze.locking import pip
 from envfreeze.locking.pip import PipTarget
-from envfreeze.locking.sources import Workshop, rebuilt
+from envfreeze.locking.sources.builder import rebuilt
+from envfreeze.locking.sources.workshop import Workshop
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 

@@ -10,8 +10,9 @@ import pytest
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UntrustedError, UsageError
 from envfreeze.records import lines
-from envfreeze.records.file_store import FILE, FileStore
-from envfreeze.records.git_store import GitStore
+from envfreeze.records.file_shelf import FILE
+from envfreeze.records.folder_origin import FolderOrigin
+from envfreeze.records.git_origin import GitOrigin
 from envfreeze.records.model import Verification
 from envfreeze.records.store import open_store
 
@@ -38,7 +39,7 @@ def project(tmp_path, lock):
 
 def test_a_build_outside_git_is_recorded_beside_the_lock(project, lock, a_record):
     store = open_store(project)
-    assert isinstance(store, FileStore)
+    assert isinstance(store.origin, FolderOrigin)
     source = store.snapshot(lock, ["train.py"])
     assert (source.commit, source.project, source.dirty, source.patch) == (None, ".", False, None)
     assert source.lock["envfreeze.lock"].digest == Digest.of(lock["envfreeze.lock"])
@@ -133,7 +134,7 @@ def test_a_build_before_the_first_commit_is_found_after_it(make, lock, a_record,
     for name, content in lock.items():
         work.write(name, content)
     store = work.store()
-    assert isinstance(store, GitStore)
+    assert isinstance(store.origin, GitOrigin)
     early = a_record(store.snapshot(lock, []), "early", "2026-01-01T00:00:00Z")
     assert early.source.commit is None
     store.add(early)
@@ -147,3 +148,43 @@ def test_a_build_before_the_first_commit_is_found_after_it(make, lock, a_record,
     assert store.find(early.digest) == (early,)
     assert len(store.verifications(early.digest)) == 1
     assert store.restore(early, tmp_path / "restored") == work.root
+
+
+def test_a_committed_file_merges_line_by_line_between_branches(work, lock, a_record):
+    """Two branches that both built: git itself keeps the lines of both, without a conflict."""
+    for name, content in lock.items():
+        work.write(name, content)
+    work.commit()
+    store = open_store(work.root, stores=("file",), progress=work.warnings)
+    first = a_record(store.snapshot(lock, []), "first", "2026-01-01T00:00:00Z")
+    store.add(first)
+    assert [".gitattributes" in told for told in work.warnings.told] == [True]
+    assert work.git("notes", "--ref=envfreeze", "list") == ""
+    work.commit("the record")
+    made = [first]
+    for number, branch in enumerate(("here", "there")):
+        work.git("checkout", "-q", "-b", branch, "main")
+        source = store.snapshot(lock, [])
+        assert not source.dirty
+        made.append(a_record(source, branch, f"2026-01-0{number + 2}T00:00:00Z"))
+        store.add(made[-1])
+        work.commit(branch)
+    work.git("merge", "-q", "-m", "both", "here")
+    assert tuple(store.records()) == tuple(made[::-1])
+    assert store.find(made[1].digest) == (made[1],)
+    assert len(work.warnings.told) == 1
+
+
+def test_gitattributes_that_are_there_are_kept(work, lock, a_record):
+    work.write(".gitattributes", "*.bin binary")
+    store = open_store(work.root, stores=("file", "notes"))
+    record = a_record(store.snapshot(lock, []))
+    store.add(record)
+    expected = "*.bin binary\nenvfreeze.records.jsonl merge=union\n"
+    assert (work.root / ".gitattributes").read_text() == expected
+    store.add(record)
+    assert (work.root / ".gitattributes").read_text() == expected
+    assert store.find(record.digest) == (record,)
+    assert work.git("notes", "--ref=envfreeze", "show", "HEAD") == lines.render(record).decode() + "\n" + (
+        lines.render(record).decode()
+    )
