@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from envfreeze.verbs.making import Made
 
 
+_LOADS = {"docker": "docker", "podman": "podman", "buildah": "podman"}
+"""Whose store an engine's image is loaded into; Buildah's is Podman's."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOutcome:
     """What `build` made.
@@ -176,7 +180,7 @@ def build(
         if store is not None and snapshot is not None:
             recorded = _record(whole.digest, engine, made, lock, snapshot)
             store.add(recorded)
-        loaded = docker.load(_loadable(images), tag=tag) if load else None
+        loaded = docker.load(_loadable(images), tag=tag, only=_LOADS.get(engine)) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
     registry_name = None if pushed is None else pushed.reference.name
     carried = recording.publish(store, recorded, lock_files, registry_name, cache=cache)

@@ -11,11 +11,13 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -360,3 +362,42 @@ def wait_for() -> Callable[[Callable[[], object]], object]:
         return found
 
     return call
+
+
+@pytest.fixture
+def remote(two: Docker, tmp_path: Path) -> Iterator[str]:
+    """The address of a BuildKit that is nobody's Docker: what `buildx create --driver remote` speaks to.
+
+    It is the second daemon's, whose API hands out connections to its BuildKit (`POST /grpc`); a socket of
+    its own passes them on.
+    """
+    daemon = two.address.removeprefix("unix://")
+    path = tmp_path / "buildkitd.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        threading.Thread(target=accept, args=(server, daemon), daemon=True).start()
+        yield f"unix://{path}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def accept(server: socket.socket, daemon: str) -> None:
+    with suppress(OSError):
+        while True:
+            near, _ = server.accept()
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(daemon)
+            far.sendall(b"POST /grpc HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += far.recv(1)
+            assert head.startswith(b"HTTP/1.1 101"), head
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+
+def carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError), source:
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

@@ -242,6 +242,17 @@ def test_a_builder_that_there_is_not_is_named(build, folder):
         build(folder("FROM scratch\n"), builder="nowhere")
 
 
+def test_a_remote_builder_builds_the_same_image_by_its_name(build, folder, docker, remote):
+    root = folder("BASE\nRUN echo a > /a\n", a=os.urandom(9))
+    docker("buildx", "create", "--name", "team", "--driver", "remote", remote)
+
+    built = build(root, builder="team")
+
+    assert built.tools["driver"] == "remote"
+    assert "docker" not in built.tools
+    assert built.images[0].digest == build(root).images[0].digest
+
+
 @pytest.mark.usefixtures("docker")
 def test_no_daemon_is_said_with_the_way_out(build, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
