@@ -260,8 +260,11 @@ def _run(
     try:
         files = builder.extract(request, into, logs=own_folder(project.root) / LOGS, progress=progress)
     except MachineError as error:
+        # The name of a step is all that it runs; its stage and number are enough.
+        what, bracket, _ = error.message.partition("] ")
+        what = f"{what}] failed" if bracket else what
         raise ResolutionError(
-            f"it cannot be compiled: {error.message}", hint=error.hint, details=error.details
+            f"it cannot be compiled: {what}", hint=error.hint, details=error.details
         ) from error
     found = tuple(sorted(files.glob("[12]/*.whl")))
     if [path.parent.name for path in found] != ["1", "2"]:

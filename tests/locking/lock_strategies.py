@@ -17,6 +17,7 @@ from envfreeze.locking.model import (
     AptIndex,
     Archive,
     Deb,
+    Devel,
     FleetVerdict,
     GpuFacts,
     LayerSeal,
@@ -98,6 +99,7 @@ def built(draw: st.DrawFn) -> Wheel:
         python=draw(st.sampled_from(["3.13", "3.11"])),
         requires=tuple(draw(st.lists(tools, max_size=2))),
         notes=tuple(draw(st.lists(texts, max_size=2))),
+        devel=draw(st.none() | digests),
     )
     return replace(
         wheel,
@@ -173,6 +175,15 @@ standalone = st.builds(
 )
 
 
+devels = st.builds(
+    Devel,
+    python=st.sampled_from(["3.13.5", "3.11.2"]),
+    glibc=st.sampled_from(["2.41", "2.36"]),
+    base=bases(),
+    env=st.dictionaries(texts, texts, max_size=2).map(lambda env: dict(sorted(env.items()))),
+)
+
+
 def targets(platform: str) -> st.SearchStrategy[Target]:
     return st.builds(
         Target,
@@ -188,6 +199,7 @@ def targets(platform: str) -> st.SearchStrategy[Target]:
         manifest=st.none() | digests,
         gpu=st.none() | gpus,
         environment=st.sampled_from(["opt/venv", "opt/envfreeze/venv"]),
+        devel=st.none() | devels,
     ).flatmap(
         lambda target: (
             st.builds(replace, st.just(target), standalone=st.none() | standalone)
