@@ -45,6 +45,15 @@ def verify(
     level: LevelOption = Wanted.IDENTICAL,
     form: Format = Form.TEXT,
     output: Output = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="With --lock: native (default), docker, podman or buildah.",
+            show_default=False,
+        ),
+    ] = None,
     builder: Annotated[
         str | None,
         typer.Option("--builder", metavar="NAME", help="The builder of buildx that builds again (docker)."),
@@ -85,6 +94,7 @@ def verify(
         root=session.root,
         lock=lock,
         against=against,
+        engine=engine,
         options=Options(builder=builder, network=network, secrets=tuple(secret or ()), ssh=tuple(ssh or ())),
         offline=offline,
         workers=workers,
@@ -95,7 +105,7 @@ def verify(
     record = outcome.record
     commit = None if record is None else record.source.commit
     source = "the lock" if record is None else f"commit {commit}" if commit else "the folder"
-    by = "" if record is None or record.engine == "native" else f" by {record.engine}"
+    by = "" if record is None or not record.tools else f" by {record.engine}"
     report = Report(
         outcome.verdict,
         image,

@@ -78,12 +78,13 @@ def find(purpose: str = "to load the image into", *, only: str | None = None) ->
     )
 
 
-def load(image: Image | ImageIndex, *, tag: str | None = None) -> str:
+def load(image: Image | ImageIndex, *, tag: str | None = None, only: str | None = None) -> str:
     """Load an image into Docker or Podman.
 
     Args:
         image: the image; of an index the image for the engine's platform.
         tag: `name` or `name:tag` to call it by.
+        only: as for `find`.
 
     Returns:
         The image ID that the engine gives it: the digest of its config, or with Docker's containerd store
@@ -96,7 +97,7 @@ def load(image: Image | ImageIndex, *, tag: str | None = None) -> str:
 
     """
     name = None if tag is None else _reference(tag)
-    engine = find()
+    engine = find(only=only)
     chosen = _chosen(image, engine)
     _load(chosen, engine, name)
     return _check(chosen, engine, name)

@@ -14,6 +14,7 @@ from envfreeze.locking import files, lockfile
 from envfreeze.oci.reference import Reference
 from envfreeze.verbs import images
 from envfreeze.verbs.build import one_image
+from envfreeze.verbs.driving import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +39,13 @@ class Compared:
 
 
 def verify(
-    text: str, lock: Path, *, root: Path, given: Mapping[Digest, Image] | None, anew: Rebuilding
+    text: str,
+    lock: Path,
+    *,
+    root: Path,
+    given: Mapping[Digest, Image] | None,
+    anew: Rebuilding,
+    engine: str = NATIVE,
 ) -> Compared:
     """Build a lock and compare with an image.
 
@@ -48,6 +55,7 @@ def verify(
         root: the project's folder.
         given: images by the digests of their manifests, one of which may be the original.
         anew: makes the images.
+        engine: by which they are made.
 
     Raises:
         UsageError: there is no lock, or the image is not to be found.
@@ -58,7 +66,7 @@ def verify(
     folder = (lock if lock.is_dir() else lock.parent).resolve()
     if not lock.is_dir() and lock.name != lockfile.NAME:
         raise UsageError(f"{lock} is no {lockfile.NAME}", hint=f"--lock {lock.parent / lockfile.NAME}")
-    rebuilt = anew.images(files.read(folder), folder)
+    rebuilt = anew.make(engine, files.read(folder), folder).images
     return Compared(_verdict(text, rebuilt, root=root, given=given, anew=anew), rebuilt)
 
 

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from envfreeze.verbs.making import Made
 
 
+_LOADS = {"docker": "docker", "podman": "podman", "buildah": "podman"}
+"""Whose store an engine's image is loaded into; Buildah's is Podman's."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOutcome:
     """What `build` made.
@@ -145,7 +149,7 @@ def build(
         progress.warn(note)
     lock = _for_platform(lock, platform)
     store = open_store(root, stores=project.record.stores, progress=progress) if record else None
-    names = driving.files_of(engine, lock, project)
+    names = driving.files_of(engine, lock, project, root)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
@@ -180,7 +184,7 @@ def build(
         if store is not None and snapshot is not None:
             recorded = _record(whole.digest, engine, made, lock, snapshot)
             store.add(recorded)
-        loaded = docker.load(_loadable(images), tag=tag) if load else None
+        loaded = docker.load(_loadable(images), tag=tag, only=_LOADS.get(engine)) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
         place = None if pushed is None else pushed.reference
         bills.leave(sbom, images, root, place, cache=cache, progress=progress)

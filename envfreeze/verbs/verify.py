@@ -18,13 +18,14 @@ from envfreeze.locking import files
 from envfreeze.oci import layout
 from envfreeze.progress import SILENT
 from envfreeze.records.git import Repository
+from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import against_lock, driving, images, recorded, recording
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.images import images_of
-from envfreeze.verbs.rebuilding import Rebuilding, with_circumstances
+from envfreeze.verbs.rebuilding import Rebuilding, project, with_circumstances
 from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def verify(
     root: Path,
     lock: Path | None = None,
     against: str | Path | None = None,
+    engine: str | None = None,
     options: driving.Options = driving.Options(),  # noqa: B008 - frozen
     offline: bool = False,
     workers: int | None = None,
@@ -84,6 +86,7 @@ def verify(
         lock: build this `envfreeze.lock`, with what lies beside it, and look for no record.
         against: the original, for the explanation of differences, named as `verbs.images` reads it; None:
             where the build left it, or where the image is.
+        engine: with `lock`, what builds it; None: the native one.
         options: what is said to an engine that builds a Dockerfile.
         offline: fetch nothing.
         workers: threads; None: one per processor.
@@ -99,19 +102,22 @@ def verify(
 
     """
     started = time.monotonic()
+    if engine is not None and lock is None:
+        raise UsageError("--engine is for --lock: a record says what built it", hint="leave --engine out")
     cache = cache or Cache.open()
     text = str(image)
     with ExitStack() as stack:
         scratch = stack.enter_context(cache.scratch())
         image_folder = scratch / "image"
         image_folder.mkdir()
-        anew = Rebuilding(root, cache, image_folder, options, offline, workers, progress)
+        anew = Rebuilding(cache, image_folder, root, offline, workers, progress, options)
         given = None
         if against is not None:
             opened = images.opened(str(against), root=root, cache=cache, offline=offline, progress=progress)
             given = {one.digest: one for one in images_of(stack.enter_context(opened))}
         if lock is not None:
-            compared = against_lock.verify(text, lock, root=root, given=given, anew=anew)
+            by = engine or driving.NATIVE
+            compared = against_lock.verify(text, lock, root=root, given=given, anew=anew, engine=by)
             taken = tuple(_inventories(compared.rebuilt, compared.verdict, progress)) if inventory else ()
             return VerifyOutcome(compared.verdict, None, time.monotonic() - started, taken)
         repository = images.repository_of(text)
@@ -130,7 +136,10 @@ def verify(
         if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
             raise UsageError(f"{against} does not hold {found.asked}")
         read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
-        made, edited = anew.recorded(found.record, read, found.folder)
+        by = found.record.engine
+        names = driving.files_of(by, read, project(found.folder, by), found.folder)
+        edited = digest_of(found.folder, names) != found.record.source.included
+        made = anew.make(by, read, found.folder)
         rebuilt = made.images
 
         def originals() -> Mapping[Digest, Image]:

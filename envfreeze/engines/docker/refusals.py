@@ -41,12 +41,12 @@ def check(builder: Builder, platforms: Sequence[Platform], cache_to: Sequence[st
         UsageError: it does not build for a platform.
 
     """
-    if builder.daemon is not None and numbers(builder.daemon.version) < OLDEST_DOCKER:
+    if builder.daemon is not None and _older(builder.daemon.version, OLDEST_DOCKER):
         raise MachineError(
             f"Docker {builder.daemon.version} has a BuildKit that does not rewrite timestamps",
             hint=f"install Docker 26 or later, name a newer builder with --builder; {_NATIVE}",
         )
-    if builder.buildkit is not None and numbers(builder.buildkit) < OLDEST_BUILDKIT:
+    if builder.buildkit is not None and _older(builder.buildkit, OLDEST_BUILDKIT):
         raise MachineError(
             f"the builder {builder.name} runs BuildKit {builder.buildkit}, which does not rewrite timestamps",
             hint=f"make one of BuildKit 0.13 or later: docker buildx create --name NAME; {_NATIVE}",
@@ -61,6 +61,12 @@ def check(builder: Builder, platforms: Sequence[Platform], cache_to: Sequence[st
         )
     _check_platforms(builder, platforms)
     _check_cache(cache_to)
+
+
+def _older(version: str, oldest: tuple[int, ...]) -> bool:
+    """Whether a version is known and older; what is not known is tried."""
+    found = numbers(version)
+    return bool(found) and found < oldest
 
 
 def _check_platforms(builder: Builder, platforms: Sequence[Platform]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -66,23 +67,17 @@ def opened(folder: Path, name: str, hidden: Sequence[str], progress: Progress) -
         MachineError: the log cannot be written.
 
     """
-    began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    # Names in the order of time, and none twice.
+    began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    path = folder / f"{began}-{os.getpid()}-{name}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = _free(folder, f"{began}-{name}")
         file = path.open("x", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise MachineError(f"no log can be written to {folder}: {error.strerror}") from error
     with file:
         _forget(folder)
         yield Log(path, file, hidden, progress)
-
-
-def _free(folder: Path, stem: str) -> Path:
-    number = 0
-    while (path := folder / f"{stem}{f'-{number}' if number else ''}.log").exists():
-        number += 1
-    return path
 
 
 def _forget(folder: Path) -> None:

@@ -153,8 +153,11 @@ def _fields(text: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     for item in row:
         key, equals, value = item.partition("=")
+        if not equals:
+            # Not shown: it may be the secret itself.
+            raise _no_secret(text, "it has a part that is no KEY=VALUE")
         known = _KEYS.get(key.strip().lower())
-        if known is None or not equals or known in fields:
+        if known is None or known in fields:
             raise _no_secret(text, f"{key.strip()!r} has no meaning there")
         fields[known] = value
     return fields

@@ -10,9 +10,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +27,8 @@ import pytest
 from envfreeze.locking.apt import mirrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SUITES = ("forky", "trixie")
 """Suites of Debian with a Docker of today, the first that can be had is used."""
@@ -304,3 +310,94 @@ FROM scratch
 COPY --chmod=0755 busybox /bin/busybox
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox mkdir -p /tmp && /bin/busybox --install -s /bin"]
 """
+
+
+KILLED = """
+import pathlib, sys
+from envfreeze.engines.driven.choice import engine
+from envfreeze.engines.driven.model import Request
+from envfreeze.oci.platform import Platform
+from envfreeze.progress import SILENT
+name, (folder, into) = sys.argv[1], map(pathlib.Path, sys.argv[2:])
+request = Request(folder, "Dockerfile", (Platform.host(),), network="none")
+engine(name).build(request, into, logs=into, progress=SILENT)
+"""
+
+
+@pytest.fixture
+def killed() -> Callable[[str, Path, Path], AbstractContextManager[None]]:
+    """Build in a process of its own, which is killed at the end of the block."""
+
+    @contextmanager
+    def call(name: str, root: Path, into: Path) -> Iterator[None]:
+        process = subprocess.Popen([sys.executable, "-c", KILLED, name, str(root), str(into)])
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    return call
+
+
+@pytest.fixture
+def running() -> Callable[[str], bool]:
+    """Whether a process runs that has such words in its command line."""
+
+    def call(words: str) -> bool:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        return words in listed.stdout
+
+    return call
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], object]], object]:
+    """Ask until the answer is yes, or for a minute."""
+
+    def call(what: Callable[[], object]) -> object:
+        end = time.monotonic() + 60
+        while not (found := what()) and time.monotonic() < end:
+            time.sleep(0.1)
+        return found
+
+    return call
+
+
+@pytest.fixture
+def remote(two: Docker, tmp_path: Path) -> Iterator[str]:
+    """The address of a BuildKit that is nobody's Docker: what `buildx create --driver remote` speaks to.
+
+    It is the second daemon's, whose API hands out connections to its BuildKit (`POST /grpc`); a socket of
+    its own passes them on.
+    """
+    daemon = two.address.removeprefix("unix://")
+    path = tmp_path / "buildkitd.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        threading.Thread(target=accept, args=(server, daemon), daemon=True).start()
+        yield f"unix://{path}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def accept(server: socket.socket, daemon: str) -> None:
+    with suppress(OSError):
+        while True:
+            near, _ = server.accept()
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(daemon)
+            far.sendall(b"POST /grpc HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += far.recv(1)
+            assert head.startswith(b"HTTP/1.1 101"), head
+            for pair in ((near, far), (far, near)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+
+def carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError), source:
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

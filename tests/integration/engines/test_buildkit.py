@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -246,6 +242,17 @@ def test_a_builder_that_there_is_not_is_named(build, folder):
         build(folder("FROM scratch\n"), builder="nowhere")
 
 
+def test_a_remote_builder_builds_the_same_image_by_its_name(build, folder, docker, remote):
+    root = folder("BASE\nRUN echo a > /a\n", a=os.urandom(9))
+    docker("buildx", "create", "--name", "team", "--driver", "remote", remote)
+
+    built = build(root, builder="team")
+
+    assert built.tools["driver"] == "remote"
+    assert "docker" not in built.tools
+    assert built.images[0].digest == build(root).images[0].digest
+
+
 @pytest.mark.usefixtures("docker")
 def test_no_daemon_is_said_with_the_way_out(build, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
@@ -257,41 +264,13 @@ def test_no_daemon_is_said_with_the_way_out(build, folder, tmp_path, monkeypatch
 
 
 @pytest.mark.usefixtures("docker")
-def test_a_killed_build_ends_at_the_daemon_too(folder, tmp_path):
-    root = folder(f"BASE\nRUN echo {random.random()} && sleep 100\n")
-    text = (
-        "import sys, pathlib\n"
-        "from envfreeze.engines.docker import build\n"
-        "from envfreeze.engines.driven.model import Request\n"
-        "from envfreeze.oci.platform import Platform\n"
-        "from envfreeze.progress import SILENT\n"
-        "folder, into = map(pathlib.Path, sys.argv[1:])\n"
-        "request = Request(folder, 'Dockerfile', (Platform.host(),), network='none')\n"
-        "build.build(request, into, logs=into, progress=SILENT)\n"
-    )
-    into = tmp_path / "into"
-    into.mkdir()
-    process = subprocess.Popen([sys.executable, "-c", text, str(root), str(into)])
-    log = wait_for(lambda: next((path for path in into.glob("*.log") if "sleep" in path.read_text()), None))
-    assert log
+def test_a_killed_build_ends_at_the_daemon_too(folder, tmp_path, killed, running, wait_for):
+    root = folder(f"BASE\nRUN echo {random.random()} && sleep 1001\n")
+    (tmp_path / "into").mkdir()
 
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with killed("docker", root, tmp_path / "into"):
+        assert wait_for(lambda: running("sleep 1001"))
 
-    assert wait_for(lambda: not running("sleep 100"))
+    assert wait_for(lambda: not running("sleep 1001"))
     assert wait_for(lambda: not running(str(root)))
-    assert wait_for(lambda: not running(str(into)))
-
-
-def running(words: str) -> bool:
-    return words in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-
-
-def wait_for(what, seconds: float = 20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    return what()
+    assert wait_for(lambda: not running(str(tmp_path / "into")))

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -127,27 +123,15 @@ def test_a_stage_gives_its_files(folder, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_killed_build_leaves_no_process_and_no_mount(folder, tmp_path, name):
-    root = folder(f"BASE\nRUN echo {random.random()} && sleep 1000\n")
-    text = (
-        "import sys, pathlib\n"
-        "from envfreeze.engines.driven.choice import engine\n"
-        "from envfreeze.engines.driven.model import Request\n"
-        "from envfreeze.oci.platform import Platform\n"
-        "from envfreeze.progress import SILENT\n"
-        "name, (folder, into) = sys.argv[1], map(pathlib.Path, sys.argv[2:])\n"
-        "request = Request(folder, 'Dockerfile', (Platform.host(),), network='none')\n"
-        "engine(name).build(request, into, logs=into, progress=SILENT)\n"
-    )
+def test_a_killed_build_leaves_no_process_and_no_mount(folder, tmp_path, name, killed, running, wait_for):
+    root = folder(f"BASE\nRUN echo {random.random()} && sleep 1002\n")
     into = tmp_path / "into"
     into.mkdir()
-    process = subprocess.Popen([sys.executable, "-c", text, name, str(root), str(into)])
-    assert wait_for(lambda: running("sleep 1000") and list(into.glob("*.log")))
 
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with killed(name, root, into):
+        assert wait_for(lambda: running("sleep 1002"))
 
-    assert wait_for(lambda: not running("sleep 1000"))
+    assert wait_for(lambda: not running("sleep 1002"))
     assert wait_for(lambda: not running(str(into)))
     assert str(into) not in Path("/proc/self/mounts").read_text()
 
@@ -177,17 +161,3 @@ def test_a_base_that_the_user_has_is_not_pulled_again(build, folder, run, name, 
 
     assert content(built.images[0], "a") == (base / "a").read_bytes()
     assert content(built.images[0], "b") == b"b\n"
-
-
-def running(words: str) -> bool:
-    return words in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-
-
-def wait_for(what, seconds: float = 60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    return what()
