@@ -14,6 +14,7 @@ from envfreeze.cli import (
     base,
     build,
     cache,
+    diff,
     dockerfile,
     doctor,
     gpu,
@@ -21,6 +22,7 @@ from envfreeze.cli import (
     lock,
     log,
     records,
+    sbom,
     schema,
     tree,
     verify,
@@ -58,7 +60,9 @@ app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
 app.command("verify", cls=Command)(verify.verify)
+app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
+app.command("sbom", cls=Command)(sbom.sbom)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
 app.add_typer(records.app, name="records")

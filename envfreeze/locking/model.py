@@ -475,6 +475,8 @@ class Target:
             its distribution or conda.
         environment: where the virtual environment lives in the image, without the leading slash.
         devel: what its wheels were compiled in; None: none was.
+        workdir_free: sealed, and nothing of the environment is at the working directory or below it: the
+            project's files have room there, whatever they are called.
 
     """
 
@@ -492,6 +494,7 @@ class Target:
     standalone: StandalonePython | None = None
     environment: str = PREFIX
     devel: Devel | None = None
+    workdir_free: bool = False
 
     @property
     def interpreter(self) -> str:

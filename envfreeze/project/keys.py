@@ -87,11 +87,13 @@ _FILE = Text(
     "a path inside the project, relative to its folder",
     "a lock is made of the project's own files: copy the file into the project",
 )
-_ARCHIVE = Secret(
+ARCHIVE = Secret(
     f"https?://{_HOST}|file:///{_REST}",
     "an http://, https:// or file:/// URL without user and password",
     "credentials are read from ~/.netrc, so that they never stand in a lock",
 )
+"""Where something lies that is fetched and locked: no password may stand in it."""
+
 _FURTHER = Secret(
     f"https?://(?:{VARIABLE}(?::{VARIABLE})?@)?{_HOST}|file:///{_REST}",
     "an http://, https:// or file:/// URL without user and password",
@@ -156,7 +158,7 @@ IMAGE = Table(
         ),
         Key(
             "python-mirror",
-            _ARCHIVE,
+            ARCHIVE,
             "Where builds of python-build-standalone are fetched from: the folder that holds a folder for "
             "each date. The build's own address is asked after it.",
             'python-mirror = "https://mirror.example.org/python-build-standalone"',
@@ -164,7 +166,7 @@ IMAGE = Table(
         ),
         Key(
             "python-index",
-            _ARCHIVE,
+            ARCHIVE,
             "A list of builds of python-build-standalone, in uv's format.",
             'python-index = "https://mirror.example.org/python-downloads.json"',
             otherwise="the environment variable UV_PYTHON_DOWNLOADS_JSON_URL, else the list that the package "
@@ -204,7 +206,7 @@ IMAGE = Table(
         ),
         Key(
             "mirror",
-            _ARCHIVE,
+            ARCHIVE,
             "Root of the mirror that the distribution's packages are fetched from. Another mirror does not "
             "change the image.",
             'mirror = "https://mirror.example.org/debian"',

@@ -68,6 +68,11 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
     written = found or Written(OWN, "", {})
     settings = check(written)
     image = _image(root, written, settings["image"])
+    image = replace(
+        image,
+        python_mirror=image.python_mirror or pyproject.uv.python_mirror,
+        python_index=image.python_index or pyproject.uv.python_index,
+    )
     apt, keys = _apt(root, written, settings["apt"])
     if source is None and not resolve and settings["pip"]["lock"] is None:
         source = taken.remembered(root)

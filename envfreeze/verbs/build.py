@@ -149,7 +149,13 @@ def build(
         if where is not None or named:
             registry = stack.enter_context(pushing.Side(where, named, lock, cache, progress))
         at = making.Surroundings(
-            project, cache, stack.enter_context(cache.scratch()), progress, offline=offline, workers=workers
+            root,
+            project,
+            cache,
+            stack.enter_context(cache.scratch()),
+            progress,
+            offline=offline,
+            workers=workers,
         )
         lean = where is not None and output is None and archive is None and not load
         ready = None if registry is None else registry.ready

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 NATIVE = "native"
 """The engine that needs no program: envfreeze's own."""
 
+ENGINES = (NATIVE, *NAMES)
+"""All engines."""
+
 OWN = Path(".envfreeze")
 """What envfreeze makes in a project's folder, which git does not see."""
 
@@ -69,8 +72,8 @@ def check(name: str, options: Options) -> None:
         UsageError: the name or an option.
 
     """
-    if name not in {NATIVE, *NAMES}:
-        raise UsageError(f"there is no engine {name!r}", hint=f"known are {', '.join((NATIVE, *NAMES))}")
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine {name!r}", hint=f"known are {', '.join(ENGINES)}")
     given = {
         "--builder": options.builder is not None,
         "--network": options.network is not None,
@@ -182,7 +185,6 @@ def make(
     from envfreeze.engines.driven import readback  # noqa: PLC0415 - heavy
 
     written = dockerfile.write(lock, project, folder, cache=cache, progress=progress, offline=offline)
-    progress.note(f"the Dockerfile and what it needs are in {folder}")
     request = Request(
         folder=written.path,
         dockerfile=written.dockerfile.relative_to(written.path).as_posix(),
@@ -199,7 +201,7 @@ def make(
         built = engine(name).build(request, into, logs=logs, progress=progress)
     except MachineError as error:
         raise _with_folder(error, folder) from error
-    notes = readback.check(built.image, program=name, base=_base(lock), fresh=options.fresh)
+    notes = readback.check(built.images, program=name, base=_base(lock), fresh=options.fresh)
     return replace(built, notes=(*written.notes, *built.notes, *notes))
 
 

@@ -217,6 +217,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
             replace(
                 target,
                 manifest=None,
+                workdir_free=False,
                 layers=tuple(replace(layer, seal=None) for layer in target.layers),
                 base=replace(
                     target.base,

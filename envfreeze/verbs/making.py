@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
+from envfreeze.errors import UsageError
 from envfreeze.locking import indexes
 from envfreeze.verbs import compiling, driving
 
@@ -29,7 +30,8 @@ class Surroundings:
     """What every engine works with.
 
     Attributes:
-        project: the project of the lock.
+        root: the project's folder.
+        project: the project of the lock; None: it cannot be read, and the native engine does without.
         cache: where artifacts and layers are.
         scratch: an empty folder, where an image may lie for as long as it is used.
         progress: told what happens.
@@ -38,7 +40,8 @@ class Surroundings:
 
     """
 
-    project: Project
+    root: Path
+    project: Project | None
     cache: Cache
     scratch: Path
     progress: Progress
@@ -106,69 +109,86 @@ def make(
 
     """
     if engine == driving.NATIVE:
-        return by_native(lock, at, ready=ready, lean=lean, reuse=not options.fresh)
-    return by_program(engine, lock, at, driving.own_folder(at.project.root), options)
+        assembly = _assembled(lock, at, ready=ready, lean=lean, reuse=not options.fresh)
+        native.hold(lock, assembly)
+        return _of_assembly(assembly)
+    own = driving.own_folder(at.root)
+    return by_program(engine, lock, at, options, folder=own / driving.FOLDER, logs=own / driving.LOGS)
 
 
-def by_native(lock: Lock, at: Surroundings, *, ready: ReadyLayers | None, lean: bool, reuse: bool) -> Made:
-    """Assemble a lock, and hold the image against its seal.
+def native_anew(lock: Lock, at: Surroundings) -> Made:
+    """Assemble a lock from its artifacts alone, and hold the image against no seal.
 
     Args:
         lock: what is built.
         at: where.
-        ready: layers that may be taken ready-made; None: none may.
-        lean: only what a push needs is made.
-        reuse: layers that are in the cache may be used.
 
     Raises:
-        AnswerIsNoError: the lock is sealed to another image.
         EnvfreezeError: as `native.assemble` says.
 
     """
-    assembly = native.assemble(
-        lock,
-        root=at.project.root,
-        cache=at.cache,
-        progress=at.progress,
-        reuse=reuse,
-        offline=at.offline,
-        workers=at.workers,
-        authenticate=partial(indexes.authenticate, project=at.project),
-        ready=ready,
-        lean=lean,
-        compiled=partial(
-            compiling.compiled, at.project, cache=at.cache, progress=at.progress, offline=at.offline
-        ),
-    )
-    native.hold(lock, assembly)
-    return Made(tuple(one.image for one in assembly.images), assembly.notes, assembly)
+    return _of_assembly(_assembled(lock, at, ready=None, lean=False, reuse=False))
 
 
-def by_program(engine: str, lock: Lock, at: Surroundings, own: Path, options: driving.Options) -> Made:
+def by_program(
+    engine: str, lock: Lock, at: Surroundings, options: driving.Options, *, folder: Path, logs: Path
+) -> Made:
     """Write the lock's Dockerfile, and have an engine build it.
 
     Args:
         engine: its name.
         lock: what is built.
         at: where.
-        own: the folder for what is kept: the build folder and the log.
         options: what is said to the engine.
+        folder: where the build folder is written.
+        logs: where the engine's log goes.
 
     Raises:
         EnvfreezeError: as `driving.make` says.
 
     """
+    if at.project is None:
+        raise UsageError(f"{at.root} has no project that can be read, which the engine {engine} needs")
     compiling.ensure(lock, at.project, cache=at.cache, progress=at.progress, offline=at.offline)
     built = driving.make(
         engine,
         lock,
         at.project,
-        folder=own / driving.FOLDER,
+        folder=folder,
         into=at.scratch,
-        logs=own / driving.LOGS,
+        logs=logs,
         cache=at.cache,
         options=options,
         offline=at.offline,
         progress=at.progress,
     )
     return Made(built.images, built.notes, tools=built.tools, log=built.log)
+
+
+def _assembled(
+    lock: Lock, at: Surroundings, *, ready: ReadyLayers | None, lean: bool, reuse: bool
+) -> Assembly:
+    project = at.project
+    authenticate = str if project is None else partial(indexes.authenticate, project=project)
+    compiled = None
+    if project is not None:
+        compiled = partial(
+            compiling.compiled, project, cache=at.cache, progress=at.progress, offline=at.offline
+        )
+    return native.assemble(
+        lock,
+        root=at.root,
+        cache=at.cache,
+        progress=at.progress,
+        reuse=reuse,
+        offline=at.offline,
+        workers=at.workers,
+        authenticate=authenticate,
+        ready=ready,
+        lean=lean,
+        compiled=compiled,
+    )
+
+
+def _of_assembly(assembly: Assembly) -> Made:
+    return Made(tuple(one.image for one in assembly.images), assembly.notes, assembly)

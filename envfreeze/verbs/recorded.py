@@ -18,6 +18,7 @@ from envfreeze.locking.model import WRITER
 from envfreeze.oci.reference import Reference
 from envfreeze.records.restored import from_lock
 from envfreeze.verbs import images
+from envfreeze.verbs.driving import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from envfreeze.records.model import Record, RecordedImage
     from envfreeze.records.store import RecordStore
     from envfreeze.store.cache import Cache
-
-ENGINES = ("native",)
-"""Engines whose builds can be repeated."""
 
 
 class Likeness(Enum):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from envfreeze.engines.driven.log import Log
     from envfreeze.progress import Progress, Task
 
-LAST = 12
+_LAST = 50
 """Lines of a step's own output that are remembered, for the error that ends it."""
 
 
@@ -52,10 +52,6 @@ class Build:
         log: where the lines go.
         progress: told of the steps that run.
 
-    Attributes:
-        failed: the step that failed; None where none did.
-        ending: what buildx said that is no event: of a failure, the reason.
-
     """
 
     def __init__(self, log: Log, progress: Progress) -> None:
@@ -65,8 +61,8 @@ class Build:
         self._tasks: dict[str, Task] = {}
         self._unfinished: dict[tuple[str, int], str] = {}
         self._told: set[tuple[str, str]] = set()
-        self.failed: Step | None = None
-        self.ending: list[str] = []
+        self._failed: Step | None = None
+        self._ending: list[str] = []
 
     def line(self, line: str) -> None:
         """Take in one line of what buildx writes."""
@@ -76,7 +72,7 @@ class Build:
             event = None
         if not isinstance(event, dict):
             if line.strip():
-                self.ending.append(self._log.clean(line.strip()))
+                self._ending.append(self._log.clean(line.strip()))
                 self._log.line(line)
             return
         for text in self._event(event):
@@ -87,6 +83,14 @@ class Build:
         for task in self._tasks.values():
             task.finish()
         self._tasks.clear()
+
+    @property
+    def failure(self) -> tuple[str, str, tuple[str, ...]]:
+        """The step that failed, why, and what it said before; without a step what buildx said last."""
+        if self._failed is not None:
+            return self._failed.name, self._failed.error, tuple(self._failed.said)
+        reasons = [line.removeprefix("ERROR: ") for line in self._ending]
+        return "", reasons[-1] if reasons else "", tuple(reasons[:-1])
 
     def _event(self, event: Mapping[str, Any]) -> Iterator[str]:
         for vertex in _objects(event, "vertexes"):
@@ -122,8 +126,8 @@ class Build:
         error = str(vertex.get("error") or "")
         if error:
             step.error = self._log.clean(error)
-            if "context canceled" not in error and self.failed is None:
-                self.failed = step
+            if "context canceled" not in error and self._failed is None:
+                self._failed = step
             yield f"#{step.number} ERROR: {error}"
         elif vertex.get("cached"):
             yield f"#{step.number} CACHED"
@@ -162,7 +166,7 @@ class Build:
         # A program that draws a bar writes it over and over: what it drew last is what it said.
         shown = line.rstrip("\r").rpartition("\r")[2]
         if shown.strip():
-            step.said = [*step.said, self._log.clean(shown)][-LAST:]
+            step.said = [*step.said, self._log.clean(shown)][-_LAST:]
         return f"#{step.number} {after:.3f} {shown}"
 
 

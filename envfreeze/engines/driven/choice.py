@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,15 +13,9 @@ if TYPE_CHECKING:
 NAMES = ("docker", "podman", "buildah")
 """What `--engine` may say beside `native`."""
 
-_MODULES = {
-    "docker": "envfreeze.engines.docker.build",
-    "podman": "envfreeze.engines.podman.podman",
-    "buildah": "envfreeze.engines.podman.buildah",
-}
-
 
 class Engine(Protocol):
-    """A module that builds."""
+    """What builds."""
 
     def build(self, request: Request, into: Path, *, logs: Path, progress: Progress) -> Built:
         """Build an image; as `envfreeze.engines.docker.build.build`."""
@@ -36,4 +29,10 @@ class Engine(Protocol):
 
 def engine(name: str) -> Engine:
     """The engine of a name, which is one of `NAMES`."""
-    return cast("Engine", import_module(_MODULES[name]))
+    if name == "docker":
+        from envfreeze.engines.docker.build import Buildx  # noqa: PLC0415 - only what is used
+
+        return Buildx()
+    from envfreeze.engines.podman.build import Containers  # noqa: PLC0415 - only what is used
+
+    return Containers(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 KEPT = 20
 """Logs that are kept; older ones go."""
-
-TAIL = 12
-"""Lines of a failing step that an error shows."""
 
 _BLANK = "***"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
@@ -40,7 +36,6 @@ class Log:
         self._file = file
         self._hidden = tuple(hidden)
         self._progress = progress
-        self._tail: deque[str] = deque(maxlen=TAIL)
 
     def clean(self, text: str) -> str:
         """A text without secrets, credentials in addresses, and what would move a terminal's cursor."""
@@ -54,14 +49,7 @@ class Log:
         text = self.clean(text.rstrip("\r\n"))
         self._file.write(f"{text}\n")
         self._file.flush()
-        if text.strip():
-            self._tail.append(text)
         self._progress.detail(text)
-
-    @property
-    def tail(self) -> tuple[str, ...]:
-        """The last lines that say something."""
-        return tuple(self._tail)
 
 
 @contextmanager

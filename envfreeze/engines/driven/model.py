@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.engines.driven.secrets import Secret, Ssh
-    from envfreeze.oci.image import Image, ImageIndex
+    from envfreeze.oci.image import Image
     from envfreeze.oci.platform import Platform
 
 EPOCH = MTIME
@@ -56,21 +56,14 @@ class Built:
     """What an engine made.
 
     Attributes:
-        image: as it lies in the folder that was given for it.
+        images: one per platform, in the order of the request, as they lie in the folder that was given.
         tools: the programs that built it, each with its version: `{"docker": "28.5.2", "buildx": "0.29.1"}`.
         log: all that the engine said.
         notes: what the user should know, one sentence each.
 
     """
 
-    image: Image | ImageIndex
+    images: tuple[Image, ...]
     tools: Mapping[str, str]
     log: Path
     notes: tuple[str, ...] = ()
-
-    @property
-    def images(self) -> tuple[Image, ...]:
-        """One per platform."""
-        from envfreeze.oci.image import ImageIndex  # noqa: PLC0415 - values only above
-
-        return self.image.images if isinstance(self.image, ImageIndex) else (self.image,)

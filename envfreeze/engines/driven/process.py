@@ -69,35 +69,28 @@ def run(
     tell: Callable[[str], None],
     environment: Mapping[str, str] | None = None,
     *,
-    folder: Path | None = None,
+    apart: bool = False,
 ) -> int:
     """Run a program to its end; its status.
 
-    It is told to end, and after a while killed, where this function is left before; it ends too where this
-    process is killed.
+    It is told to end, and killed where it does not, when this function is left before; and it is told where
+    this process is killed.
 
     Args:
         command: the program and its arguments.
         tell: is given every line that it writes, of both of its streams in their order.
         environment: all variables; None: this process's own.
-        folder: where it runs; None: here.
+        apart: what it starts and mounts ends with it, at once. Only root can ask for that.
 
     Raises:
         MachineError: it cannot be run.
 
     """
-    watched = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(Path(tether.__file__)),
-        str(os.getpid()),
-        str(int(signal.SIGTERM)),
-    ]
+    told = (os.getpid(), int(signal.SIGTERM), int(apart))
+    watched = [sys.executable, "-I", "-S", str(Path(tether.__file__)), *map(str, told)]
     try:
         child = subprocess.Popen(
             [*watched, *command],
-            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -115,13 +108,13 @@ def run(
                     tell(line)
             return child.wait()
         except BaseException:
-            _end(child)
+            _end(child, apart=apart)
             raise
 
 
-def _end(child: subprocess.Popen[str]) -> None:
-    """End a program and what it started: asked first, so that it tells its daemon."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def _end(child: subprocess.Popen[str], *, apart: bool) -> None:
+    """End a program and what it started: asked first, so that it can tell its daemon."""
+    for number in (signal.SIGKILL,) if apart else (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
         with suppress(subprocess.TimeoutExpired):

@@ -15,7 +15,6 @@ from envfreeze.engines.driven import residue
 from envfreeze.engines.driven.model import EPOCH
 from envfreeze.errors import MachineError, UntrustedError, UsageError
 from envfreeze.oci import canonical
-from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.inflate import inflate
 from envfreeze.oci.members import members
 from envfreeze.oci.validate import validate
@@ -49,12 +48,12 @@ class Reading:
 
 
 def check(
-    image: Image | ImageIndex, *, program: str, base: frozenset[Digest] = frozenset(), fresh: bool = True
+    images: Sequence[Image], *, program: str, base: frozenset[Digest] = frozenset(), fresh: bool = True
 ) -> tuple[str, ...]:
     """Check what was built.
 
     Args:
-        image: what the engine made.
+        images: what the engine made, one per platform.
         program: what made it, for errors.
         base: diffIDs of layers that were there before: they are as they are.
         fresh: nothing that was built before was used.
@@ -68,12 +67,11 @@ def check(
         UsageError: there are files in it that no second build gives again.
 
     """
-    problems = validate(image)
+    problems = [problem for one in images for problem in validate(one)]
     if problems:
         raise UntrustedError(
-            f"the image that {program} made is damaged: {problems[0]}", details=problems[1:SHOWN]
+            f"the image that {program} made is damaged: {problems[0]}", details=tuple(problems[1:SHOWN])
         )
-    images = image.images if isinstance(image, ImageIndex) else (image,)
     readings = [read(one, base) for one in images]
     late = [problem for reading in readings for problem in reading.late]
     if late:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
+_ORIGIN = "org.opencontainers.image.base.name"
+
 
 def ask(
     reference: str,
@@ -103,6 +105,22 @@ def variables(config: bytes) -> dict[str, str]:
     pairs = (one.partition("=") for one in listed)
     found = {name: value for name, equals, value in pairs if equals and name}
     return dict(sorted(found.items()))
+
+
+def origin(image: ImageBase, *, cache: Cache) -> str | None:
+    """The image that a base says it was made from (image-spec, annotations.md); None: it does not say.
+
+    Raises:
+        UntrustedError: the base's config is malformed.
+
+    """
+    path = cache.find(image.config)
+    if path is None:
+        return None
+    settings = canonical.parse(path.read_bytes(), f"config {image.config}").get("config") or {}
+    labels = settings.get("Labels") if isinstance(settings, dict) else None
+    name = labels.get(_ORIGIN) if isinstance(labels, dict) else None
+    return name if isinstance(name, str) and name.isprintable() and name else None
 
 
 def obtain(

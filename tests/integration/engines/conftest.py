@@ -33,6 +33,9 @@ PACKAGES = (
     "docker-cli",
     "ca-certificates",
     "iptables",
+    "podman",
+    "buildah",
+    "runc",
     "busybox-static",  # for images of the tests that run something
 )
 
@@ -49,6 +52,19 @@ mkdir -p "$ROOT$FOLDER"
 mount --bind "$FOLDER" "$ROOT$FOLDER"
 cp /etc/resolv.conf "$ROOT/etc/resolv.conf" 2>/dev/null || true
 exec chroot "$ROOT" dockerd "$@"
+"""
+
+
+INSIDE = """\
+#!/bin/sh
+ROOT="{root}" exec unshare --mount sh -c '
+mount --make-rprivate /
+mount --bind "$ROOT" "$ROOT"
+mount -t proc proc "$ROOT/proc"
+mount --rbind /sys "$ROOT/sys"
+mount --rbind /dev "$ROOT/dev"
+mount --rbind "{shared}" "$ROOT{shared}"
+exec chroot "$ROOT" "$@"' sh {program} "$@"
 """
 
 
@@ -141,6 +157,9 @@ def unpack(suite: str, root: Path) -> str:
     if done.returncode != 0:
         shutil.rmtree(staged, ignore_errors=True)
         return done.stderr
+    # crun, where it comes along, does not run in every container that the tests run in.
+    (staged / "etc/containers").mkdir(exist_ok=True)
+    (staged / "etc/containers/containers.conf").write_text('[engine]\nruntime = "runc"\n')
     staged.rename(root)
     return ""
 
@@ -179,6 +198,7 @@ def start(modern: Path, big: Path, serve) -> Iterator[Start]:
             ]
             configuration = folder / "client"
             shutil.copytree(programs / "plugins", configuration / "cli-plugins")
+            (configuration / "config.json").write_text("{}")
             docker = Docker(address, programs, configuration)
             env = os.environ | {"ROOT": str(modern), "FOLDER": str(folder)}
             stack.enter_context(serve(name, command, folder / "log", lambda: answers(docker), env))
@@ -231,6 +251,24 @@ def docker(one: Docker, monkeypatch: pytest.MonkeyPatch) -> Docker:
     return one
 
 
+@pytest.fixture
+def containers(modern: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Podman and Buildah of today, first on this test's PATH; the folder of the user's own images."""
+    shared = tempfile.gettempdir()
+    assert tmp_path.is_relative_to(shared)
+    programs, images = tmp_path / "programs", tmp_path / "user"
+    programs.mkdir()
+    for name in ("podman", "buildah"):
+        (programs / name).write_text(INSIDE.format(root=modern, shared=shared, program=f"/usr/bin/{name}"))
+        (programs / name).chmod(0o755)
+    (tmp_path / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{images}"\nrunroot = "{tmp_path}/user-run"\n'
+    )
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "storage.conf"))
+    return images
+
+
 class Folder(Protocol):
     """Writes a build folder."""
 
@@ -264,7 +302,5 @@ def folder(tmp_path: Path, busybox: Path) -> Folder:
 BASE = """\
 FROM scratch
 COPY --chmod=0755 busybox /bin/busybox
-SHELL ["/bin/busybox", "sh", "-c"]
-RUN /bin/busybox mkdir /tmp && /bin/busybox --install -s /bin
-SHELL ["/bin/sh", "-c"]
+RUN ["/bin/busybox", "sh", "-c", "/bin/busybox mkdir -p /tmp && /bin/busybox --install -s /bin"]
 """

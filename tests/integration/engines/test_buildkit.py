@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envfreeze.engines.docker import build as engine
 from envfreeze.engines.docker import builder as builders
 from envfreeze.engines.docker import client, command
+from envfreeze.engines.docker.build import Buildx
 from envfreeze.engines.driven import process, readback
 from envfreeze.engines.driven.model import EPOCH, Request
 from envfreeze.engines.driven.secrets import parse_secret
@@ -47,7 +47,7 @@ def build(tmp_path: Path):
         into = tmp_path / f"into-{made}"
         into.mkdir()
         request = Request(root, "Dockerfile", said.pop("platforms", (HERE,)), **{"network": "none"} | said)
-        return engine.build(request, into, logs=tmp_path / "logs", progress=progress)
+        return Buildx().build(request, into, logs=tmp_path / "logs", progress=progress)
 
     return call
 
@@ -75,8 +75,8 @@ def test_what_is_built_is_sound_and_of_one_time(build, folder):
 
     built = build(root)
 
-    readback.check(built.image, program="docker")
-    assert {entry.mtime for entry in entries(built.image)} == {EPOCH}
+    readback.check(built.images, program="docker")
+    assert {entry.mtime for entry in entries(built.images[0])} == {EPOCH}
     assert built.tools["driver"] == "docker"
     assert built.tools["docker"].count(".") == 2
     assert built.tools["buildx"].count(".") == 2
@@ -90,7 +90,7 @@ def test_two_daemons_build_the_same_image(build, folder, one, two, monkeypatch):
     digests = set()
     for daemon in (one, two):
         daemon.use(monkeypatch)
-        digests.add(build(root).image.digest)
+        digests.add(build(root).images[0].digest)
 
     assert len(digests) == 1
 
@@ -105,16 +105,16 @@ def test_times_and_modes_of_the_folder_are_not_in_the_image(build, folder):
     (other / "a").chmod(0o664)
     (other / "b").chmod(0o711)
 
-    assert build(root).image.digest == build(other).image.digest
+    assert build(root).images[0].digest == build(other).images[0].digest
 
 
 @pytest.mark.usefixtures("docker")
 def test_a_file_that_keeps_its_size_and_time_is_sent_again(build, folder):
     root = folder("FROM scratch\nCOPY a /a\n", a="before")
 
-    first = build(root).image
+    first = build(root).images[0]
     (root / "a").write_text("after!")
-    second = build(root).image
+    second = build(root).images[0]
 
     assert content(first, "a") == b"before"
     assert content(second, "a") == b"after!"
@@ -125,9 +125,9 @@ def test_a_fresh_build_uses_no_step_and_no_cache_mount(build, folder):
     step = "BASE\nRUN --mount=type=cache,target=/kept echo x >> /kept/n && cat /kept/n > /n && echo {}\n"
     first, second = folder(step.format(1)), folder(step.format(2))
 
-    assert content(build(first).image, "n") == b"x\n"
-    assert content(build(second).image, "n") == b"x\nx\n"  # a mount outlives the build
-    assert content(build(second, fresh=True).image, "n") == b"x\n"
+    assert content(build(first).images[0], "n") == b"x\n"
+    assert content(build(second).images[0], "n") == b"x\nx\n"  # a mount outlives the build
+    assert content(build(second, fresh=True).images[0], "n") == b"x\n"
 
 
 @pytest.mark.usefixtures("docker")
@@ -162,12 +162,12 @@ def test_a_secret_is_read_and_never_shown(build, folder, tmp_path, monkeypatch):
         secrets=(parse_secret("id=token,env=TOKEN"), parse_secret(f"id=file,src={tmp_path}/file")),
     )
 
-    assert content(built.image, "size") == f"{len(secret)}\n".encode()
+    assert content(built.images[0], "size") == f"{len(secret)}\n".encode()
     log = built.log.read_text()
     assert "***" in log
     assert secret not in log
     assert secret not in "\n".join(shown.lines)
-    assert secret.encode() not in built.image.config
+    assert secret.encode() not in built.images[0].config
 
 
 class Shown:
@@ -233,7 +233,7 @@ def test_a_stage_gives_its_files(folder, tmp_path):
     )
     (tmp_path / "into").mkdir()
 
-    files = engine.extract(
+    files = Buildx().extract(
         Request(root, "Dockerfile", (HERE,), stage="made"), tmp_path / "into", logs=tmp_path, progress=SILENT
     )
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envfreeze.digest import Digest
-from envfreeze.engines.docker import build as engine
 from envfreeze.engines.docker import builder as builders
 from envfreeze.engines.docker import probe
+from envfreeze.engines.docker.build import Buildx
 from envfreeze.engines.driven import readback
 from envfreeze.engines.driven.model import EPOCH, Request
 from envfreeze.errors import MachineError, UsageError
@@ -72,12 +72,12 @@ def test_the_classic_store_pushes_and_ignores_the_rewrite(classic, late, registr
     raw(classic, late, output, "--provenance=false")  # ends with 0
 
     with Registries() as registries, pytest.raises(MachineError, match="did not do it") as caught:
-        readback.check(resolve(name, HERE, registries=registries).image, program="docker")
+        readback.check([resolve(name, HERE, registries=registries).image], program="docker")
     assert "a is of " in told(caught.value)
 
     classic.use(monkeypatch)
     with pytest.raises(MachineError, match="classic store") as refused:
-        engine.ready(request(late))
+        Buildx().ready(request(late))
     assert "containerd-snapshotter" in refused.value.hint
     assert "--driver docker-container" in refused.value.hint
 
@@ -88,7 +88,7 @@ def test_the_classic_store_exports_no_oci_image(classic, late, tmp_path, monkeyp
 
     classic.use(monkeypatch)
     with pytest.raises(MachineError, match="cannot export an OCI image"):
-        engine.build(request(late), tmp_path, logs=tmp_path, progress=SILENT)
+        Buildx().build(request(late), tmp_path, logs=tmp_path, progress=SILENT)
 
 
 def test_the_classic_store_loads_no_oci_archive_but_ours(one, classic, late, tmp_path, monkeypatch):
@@ -102,10 +102,10 @@ def test_the_classic_store_loads_no_oci_archive_but_ours(one, classic, late, tmp
 
 def test_the_containerd_store_keeps_the_digest_of_what_is_loaded(docker, late, tmp_path):
     (tmp_path / "into").mkdir()
-    built = engine.build(request(late), tmp_path / "into", logs=tmp_path, progress=SILENT)
+    built = Buildx().build(request(late), tmp_path / "into", logs=tmp_path, progress=SILENT)
 
-    assert loading.load(built.image, tag="kept:1") == str(built.image.digest)
-    assert str(built.image.digest) in docker("image", "inspect", "kept:1")
+    assert loading.load(built.images[0], tag="kept:1") == str(built.images[0].digest)
+    assert str(built.images[0].digest) in docker("image", "inspect", "kept:1")
 
 
 def test_the_containerd_store_pushes_nothing_that_is_rewritten(docker, late, registry, tmp_path):
@@ -114,8 +114,8 @@ def test_the_containerd_store_pushes_nothing_that_is_rewritten(docker, late, reg
     assert 'conflicts with "unpack"' in raw(docker, late, output, code=1)
 
     (tmp_path / "into").mkdir()
-    built = engine.build(request(late), tmp_path / "into", logs=tmp_path, progress=SILENT)
-    assert push(built.image, name).digest == built.image.digest
+    built = Buildx().build(request(late), tmp_path / "into", logs=tmp_path, progress=SILENT)
+    assert push(built.images[0], name).digest == built.images[0].digest
 
 
 def test_an_old_daemon_is_refused(dockerd, one, late, monkeypatch):
@@ -125,7 +125,7 @@ def test_an_old_daemon_is_refused(dockerd, one, late, monkeypatch):
     with pytest.raises(
         MachineError, match=r"Docker 20\.10\.\d+ has a BuildKit that does not rewrite"
     ) as caught:
-        engine.ready(request(late))
+        Buildx().ready(request(late))
 
     assert "--engine native" in caught.value.hint
 
@@ -134,7 +134,7 @@ def test_no_rewrite_lets_the_time_of_the_build_through(docker, folder, tmp_path)
     root = folder("BASE\nRUN echo a > /a\n")
 
     with pytest.raises(MachineError, match="did not do it"):
-        readback.check(exported(docker, root, tmp_path / "image"), program="docker")
+        readback.check([exported(docker, root, tmp_path / "image")], program="docker")
 
 
 def test_a_rewrite_lets_an_older_time_through_and_a_cache_keeps_it(docker, folder, tmp_path):
@@ -146,15 +146,15 @@ def test_a_rewrite_lets_an_older_time_through_and_a_cache_keeps_it(docker, folde
 
     # Of our folder the file has the one time, but the step is in the builder's cache with the other.
     (tmp_path / "cached").mkdir()
-    cached = engine.build(request(root), tmp_path / "cached", logs=tmp_path, progress=SILENT)
-    assert times(cached.image) == [1]
-    (note,) = readback.check(cached.image, program="docker", fresh=False)
+    cached = Buildx().build(request(root), tmp_path / "cached", logs=tmp_path, progress=SILENT)
+    assert times(cached.images[0]) == [1]
+    (note,) = readback.check(cached.images, program="docker", fresh=False)
     assert "a is of 1970-01-01T00:00:01Z" in note
     assert "--no-cache" in note
 
     (tmp_path / "fresh").mkdir()
-    fresh = engine.build(request(root, fresh=True), tmp_path / "fresh", logs=tmp_path, progress=SILENT)
-    assert times(fresh.image) == [EPOCH]
+    fresh = Buildx().build(request(root, fresh=True), tmp_path / "fresh", logs=tmp_path, progress=SILENT)
+    assert times(fresh.images[0]) == [EPOCH]
 
 
 def test_modes_leak_through_a_plain_copy(docker, folder, tmp_path):
@@ -163,8 +163,8 @@ def test_modes_leak_through_a_plain_copy(docker, folder, tmp_path):
     assert [entry.mode for entry in entries(exported(docker, root, tmp_path / "image"))] == [0o640]
 
     (tmp_path / "into").mkdir()
-    built = engine.build(request(root), tmp_path / "into", logs=tmp_path, progress=SILENT)
-    assert [entry.mode for entry in entries(built.image)] == [0o644]
+    built = Buildx().build(request(root), tmp_path / "into", logs=tmp_path, progress=SILENT)
+    assert [entry.mode for entry in entries(built.images[0])] == [0o644]
 
 
 def test_a_file_that_keeps_size_and_time_is_not_sent_again(docker, folder, tmp_path):
@@ -191,8 +191,8 @@ def test_an_attestation_makes_an_index_that_differs_around_an_equal_image(docker
     assert found[0].images[0].digest == found[1].images[0].digest
 
     (tmp_path / "into").mkdir()
-    built = engine.build(request(root), tmp_path / "into", logs=tmp_path, progress=SILENT)
-    assert not isinstance(built.image, ImageIndex)
+    built = Buildx().build(request(root), tmp_path / "into", logs=tmp_path, progress=SILENT)
+    assert not isinstance(built.images[0], ImageIndex)
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ def test_an_attestation_makes_an_index_that_differs_around_an_equal_image(docker
 @pytest.mark.usefixtures("docker")
 def test_what_a_step_leaves_is_named_with_the_step_and_the_remedy(folder, tmp_path, step, left):
     (tmp_path / "into").mkdir()
-    built = engine.build(
+    built = Buildx().build(
         request(folder(f"BASE\nRUN {step}\n")), tmp_path / "into", logs=tmp_path, progress=SILENT
     )
 
     with pytest.raises(UsageError, match="no second build gives again") as caught:
-        readback.check(built.image, program="docker")
+        readback.check(built.images, program="docker")
 
     assert left in told(caught.value)
     assert "made by: RUN " in told(caught.value)
@@ -231,7 +231,7 @@ def test_what_a_step_leaves_is_named_with_the_step_and_the_remedy(folder, tmp_pa
 @pytest.mark.usefixtures("docker")
 def test_a_cache_inside_the_image_is_refused(late):
     with pytest.raises(UsageError, match="changes its digest"):
-        engine.ready(request(late, cache_to=("type=inline",)))
+        Buildx().ready(request(late, cache_to=("type=inline",)))
 
 
 def test_a_builder_that_stands_the_probe_is_used_and_one_that_does_not_is_refused(
