@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
-from envfreeze.cli.session import Directory, Json, Offline, Quiet, begin
-from envfreeze.cli.tree import OnlyPlatform
+from envfreeze.cli.session import Directory, Json, Quiet, begin, parse_platform
+from envfreeze.oci.platform import Platform
 
 
 def diff(
@@ -25,8 +25,17 @@ def diff(
     level: LevelOption = Wanted.IDENTICAL,
     form: Format = Form.TEXT,
     output: Output = None,
-    platform: OnlyPlatform = None,
-    offline: Offline = False,
+    platform: Annotated[
+        Platform | None,
+        typer.Option(
+            "--platform",
+            metavar="OS/ARCH",
+            parser=parse_platform,
+            help="Of images for several platforms this one (default: all that both have).",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no registry.")] = False,
     directory: Directory = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envfreeze.compare import causes
 from envfreeze.compare.model import UNKNOWN, Finding, Kind, finding
+from envfreeze.compare.secrecy import in_urls, of_variable
 from envfreeze.oci import canonical, media
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ _ORDER: Final = "Env order"
 
 
 def _field(key: str, was: object, now: object) -> Finding:
-    what = f"{key} {shown(was)} -> {shown(now)}"
+    what = f"{key} {_value(key, was)} -> {_value(key, now)}"
     kind = _kind(key)
     cause: Cause = causes.SETTINGS
     if key == _BASE_DIGEST:
@@ -116,6 +117,10 @@ def _field(key: str, was: object, now: object) -> Finding:
     elif kind is Kind.PLATFORM:
         cause = UNKNOWN
     return finding(kind, _CONFIG, what, cause)
+
+
+def _value(key: str, value: object) -> str:
+    return shown(value) if value == _ABSENT else of_variable(key.partition(".")[2], shown(value))
 
 
 def _kind(key: str) -> Kind:
@@ -184,7 +189,7 @@ def differing(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, A
 def shown(value: object) -> str:
     """A JSON value on one line that ends somewhere."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = " ".join(text.split())
+    text = in_urls(" ".join(text.split()))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

@@ -147,7 +147,8 @@ class Explanation:
                 self._cause(kind, one, insight),
                 insight.details,
             )
-            self._found.add(self._of_base(made) if one.layer in self._base_moved.get(one.side, ()) else made)
+            # How many layers are the base's nobody says; the lowest is one of them.
+            self._found.add(self._of_base(made) if one.layer == 0 else made)
 
     @staticmethod
     def _told(one: Difference) -> tuple[Kind, ...]:
@@ -258,15 +259,13 @@ class Explanation:
             self._found.add(finding(Kind.TAR_FORMAT, layer, what, causes.OTHER_BUILDER))
 
 
-def _base_moved(stack: Stack) -> dict[int, frozenset[int]]:
-    """The positions of the base's layers on each side, where the lowest layers differ; empty: they do not."""
+def _base_moved(stack: Stack) -> bool:
+    """Whether the lowest layers differ, and are those of a base that envfreeze did not assemble."""
     first = stack.slots[0]
     if not isinstance(first, Gap) or not first.reference or not first.rebuilt:
-        return {}
+        return False
     # An image that is one layer has no base that anybody could tell from the rest.
-    if len(stack.slots) == 1 and (len(first.reference) == 1 or len(first.rebuilt) == 1):
-        return {}
-    names = [stack.name(side, positions[0]) for side, positions in ((0, first.reference), (1, first.rebuilt))]
-    if any(ASSEMBLED.fullmatch(name) for name in names):
-        return {}
-    return {REFERENCE: frozenset(first.reference), REBUILT: frozenset(first.rebuilt)}
+    if len(stack.reference.layers) == 1 or len(stack.rebuilt.layers) == 1:
+        return False
+    names = (stack.name(REFERENCE, 0), stack.name(REBUILT, 0))
+    return not any(ASSEMBLED.fullmatch(name) for name in names)

@@ -42,6 +42,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._has_owners = False
         with _in_words():
             # An empty name: a database of its own on disk, kept in memory as far as the cache goes.
             self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -71,6 +72,7 @@ class Ledger:
         self, slot: int, side: int, layer: int, listing: str, owned: Iterable[tuple[str, Owner]]
     ) -> None:
         """Add the paths that a package's list names."""
+        self._has_owners = True
         listed = encoded(listing)
         self._many(
             "INSERT INTO owner VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -218,6 +220,8 @@ class Ledger:
 
     def owner(self, path: str, side: int) -> Owner | None:
         """The package that lists a path: conda's word goes before pip's, and that before dpkg's."""
+        if not self._has_owners:
+            return None
         rows = self._rows(sql.OWNER, encoded(path), side, BOTH)
         return Owner(*rows[0]) if rows else None
 

@@ -6,7 +6,7 @@ The kinds of differences have names that do not change; docs/reference/differenc
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -201,6 +201,11 @@ class Verdict:
     def omitted(self) -> int:
         """How many differences are counted and not listed."""
         return sum(self.counts.values()) - len(self.findings)
+
+    def having(self, said: Finding) -> Verdict:
+        """The same verdict with one more finding before the others; its level is left as it is."""
+        counts = {**self.counts, said.kind: self.counts.get(said.kind, 0) + 1}
+        return replace(self, findings=(said, *self.findings), counts=counts)
 
 
 MOST_FINDINGS = 20_000

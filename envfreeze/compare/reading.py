@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 500
 _CHUNK: Final = 1 << 20
+_MOST_NAMES: Final = 5_000_000
+_MOST: Final = 1 << 62
+"""Of owners and times: what a file system has no room for was made to break its reader."""
+
 _LARGEST_LISTING: Final = 64 << 20
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -140,6 +144,8 @@ class _Reader:
         hashed = hashlib.sha256()
         with inflate(layer.open(), layer.media_type) as stream:
             for place, (member, content) in enumerate(members(stream, observe=hashed.update)):
+                if place >= _MOST_NAMES:
+                    raise UntrustedError(f"it holds more than {_MOST_NAMES} names")
                 self._take(place, member, content)
                 if len(self._rows) >= _BATCH:
                     self._flush()
@@ -172,6 +178,8 @@ class _Reader:
                 digest = hashlib.sha256(data).digest()
             elif kept:
                 digest = bytes.fromhex(content.digest().hex)
+        if not all(-_MOST < number < _MOST for number in (member.uid, member.gid, member.mtime)):
+            raise UntrustedError(f"{member.written!r} has an owner or a time that no file system has")
         if kept:
             self._rows.append(row(job.slot, job.side, job.position, place, member, digest))
 

@@ -108,18 +108,17 @@ def with_circumstances(verdict: Verdict, record: Record, made: Made, *, edited: 
     """The verdict, and where not all is equal, what of the engine or of the project's files is another."""
     if verdict.level is Level.IDENTICAL:
         return verdict
-    said = []
-    if edited:
-        what = "the project's files are not those that were built"
-        said.append(finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES))
     moved = [
         f"{name} {record.tools.get(name, '(none)')} -> {made.tools.get(name, '(none)')}"
         for name in sorted(record.tools.keys() | made.tools.keys())
         if record.tools.get(name) != made.tools.get(name)
     ]
     if moved:
-        said.append(finding(Kind.SOURCE, "engine", ", ".join(moved), causes.OTHER_BUILDER))
-    return replace(verdict, findings=(*said, *verdict.findings))
+        verdict = verdict.having(finding(Kind.SOURCE, "engine", ", ".join(moved), causes.OTHER_BUILDER))
+    if edited:
+        what = "the project's files are not those that were built"
+        verdict = verdict.having(finding(Kind.SOURCE, "project", what, causes.UNCOMMITTED_FILES))
+    return verdict
 
 
 def _project(folder: Path, engine: str) -> Project | None:

@@ -98,28 +98,59 @@ def sbom(
     return Sbom(bill, form, FORMATS[form].write(bill))
 
 
-def of_built(
-    made: Iterable[Image], lock_files: Path, *, name: str, form: str, progress: Progress
-) -> list[Sbom]:
-    """Write the bills of images that were just built from a lock, one for each.
-
-    Args:
-        made: the images.
-        lock_files: the folder with their lock.
-        name: what to call them.
-        form: `cyclonedx` or `spdx`.
-        progress: told what is read.
+def check(form: str | None, push: str | None) -> None:
+    """Hold a build's wish for a bill against what can be done, before anything is built.
 
     Raises:
+        UsageError: it is no format, or there is no image in a registry to attach it to.
+
+    """
+    if form is None:
+        return
+    if form not in FORMATS:
+        raise UsageError(f"{form!r} is no format", hint=f"one of: {', '.join(FORMATS)}")
+    if push is None:
+        raise UsageError(
+            "--sbom attaches the bill to the image that is pushed, and nothing is",
+            hint="add --push REF, or write the bill of what was built: envfreeze sbom oci:.envfreeze/image",
+        )
+
+
+def leave(
+    form: str | None,
+    made: Iterable[Image],
+    root: Path,
+    where: Reference | None,
+    *,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Attach the bills of images that were just built and pushed, one to each.
+
+    Args:
+        form: `cyclonedx` or `spdx`; None: none is wanted.
+        made: the images.
+        root: the project's folder, with their lock.
+        where: they were pushed to; None: nowhere.
+        cache: keeps others on this machine from changing the same list at the same moment.
+        progress: told what is read and sent.
+
+    Raises:
+        NetworkError: the registry does not take them.
         UntrustedError: an image is damaged.
         MachineError: there is no room to read it.
 
     """
-    bills = [
-        joined(of_image.bill(one, name=name, progress=progress), _of_lock(lock_files, None, one.platform))
-        for one in made
-    ]
-    return [Sbom(bill, form, FORMATS[form].write(bill)) for bill in bills]
+    if form is None or where is None:
+        return
+    from envfreeze.oci.registry.connection import Registries  # noqa: PLC0415 - heavy
+
+    with Registries(progress=progress) as registries:
+        for one in made:
+            image = of_image.bill(one, name=where.name, progress=progress)
+            bill = joined(image, _of_lock(root, None, one.platform))
+            written = Sbom(bill, form, FORMATS[form].write(bill))
+            attach_to(written, where.at(one.digest), registries, cache=cache, progress=progress)
 
 
 def attach(

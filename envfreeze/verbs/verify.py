@@ -161,15 +161,7 @@ def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
     level = Level.LAYERS if found.likeness is Likeness.CONFIG else Level.TREE
     what = f"{found.asked} is the recorded {verdict.reference} in another form: {found.likeness.value}"
     said = Finding(Kind.MANIFEST, level, "manifest", None, None, what, causes.OTHER_COMPRESSOR)
-    counts = Counter(verdict.counts)
-    counts[Kind.MANIFEST] += 1
-    return replace(
-        verdict,
-        level=worst((level, verdict.level)),
-        reference=found.asked,
-        findings=(said, *verdict.findings),
-        counts=counts,
-    )
+    return replace(verdict.having(said), level=worst((level, verdict.level)), reference=found.asked)
 
 
 def _of_platforms(lock: Lock, chosen: Sequence[RecordedImage], digest: Digest) -> Lock:
@@ -253,8 +245,7 @@ def _explained(image: RecordedImage, ours: Image, original: Image | None, progre
         except UntrustedError as error:
             what = f"the original at hand cannot be read: {error.message}"
             damaged = finding(Kind.ORIGINAL, "", what, causes.UNREADABLE_ORIGINAL)
-            by_digests = _by_digests(image, ours)
-            return replace(by_digests, findings=(damaged, *by_digests.findings))
+            return _by_digests(image, ours).having(damaged)
     return _by_digests(image, ours)
 
 

@@ -205,6 +205,14 @@ class TestPaths:
         with pytest.raises(UntrustedError, match=r"^layer tools: "):
             compare(image([("tools", old)]), image([("tools", new)]))
 
+    @pytest.mark.parametrize("further", [{"uid": 1 << 70}, {"pax_headers": {"mtime": "nan"}}])
+    def test_numbers_that_no_file_system_has_are_refused(self, image, layer, entry, further):
+        old, new = layer({"a": b"1"}), layer([entry("a", b"1", **further)], form=tarfile.PAX_FORMAT)
+        with pytest.raises(
+            UntrustedError, match="layer x: 'a' has an owner or a time that no file system has"
+        ):
+            compare(image([("x", old)]), image([("x", new)]))
+
     def test_names_that_are_no_text_are_compared(self, image, layer, entry):
         old, new = (layer([entry("caf\udce9", data)]) for data in (b"1", b"2"))
         assert (

@@ -172,10 +172,23 @@ def test_another_file_in_the_commit_is_found_and_named(project, forge):
     document = project.run("verify", "--json", str(digest)).document
     assert document["reference"] == str(digest)
     assert document["rebuilt"] == str(first.digest)
+    assert [one["kind"] for one in document["findings"]] == ["source", "content"]
+    # The same packages may be enough; and a verdict can be written as any of the forms that `diff` has.
+    assert verified(project, digest, "--level", "packages").code == 0
+    shutil.copytree(project.root / ".envfreeze/image", project.root / "kept")
+    for form, beginning in (("junit", "<?xml"), ("markdown", "### ❌"), ("html", "<!doctype html>")):
+        ended = verified(
+            project, digest, "--format", form, "--output", f"verdict.{form}", "--against", "kept"
+        )
+        assert (ended.code, ended.stdout) == (1, "packages\n")
+        written = (project.root / f"verdict.{form}").read_text()
+        assert written.startswith(beginning)
+        assert "app/train.py" in written
+    shutil.rmtree(project.root / "kept")
     # Without the original the layers are known by their digests alone.
     shutil.rmtree(project.root / ".envfreeze")
     ended = verified(project, digest)
-    assert ended.code == 1
+    assert (ended.code, ended.stdout) == (1, "different\n")
     assert "project" in ended.stderr
 
 

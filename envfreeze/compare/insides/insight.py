@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from envfreeze.compare.secrecy import in_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,7 +40,8 @@ def bounded(lines: Iterable[str]) -> tuple[str, ...]:
     for line in lines:
         if len(kept) < MOST_LINES:
             text = "".join(
-                char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line.expandtabs(4)
+                char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                for char in in_line(line).expandtabs(4)
             )
             kept.append(text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…")
         else:

@@ -26,7 +26,7 @@ def document(report: Report) -> dict[str, Any]:
         "rebuilt": str(verdict.rebuilt),
         "names": {"reference": report.reference, "rebuilt": report.rebuilt},
         "counts": {kind.value: count for kind, count in sorted(verdict.counts.items(), key=_by_name)},
-        "omitted": max(0, verdict.omitted),
+        "omitted": verdict.omitted,
         "findings": [of_finding(one) for one in verdict.findings],
         "layers_read": verdict.layers_read,
         "seconds": round(report.seconds, 3),

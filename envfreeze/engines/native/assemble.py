@@ -194,7 +194,14 @@ class _TargetAssembly:
         self._base = (
             None
             if target.image is None
-            else Base(target.image, cache=cache, offline=offline, progress=progress, trusting=reuse)
+            else Base(
+                target.image,
+                cache=cache,
+                offline=offline,
+                progress=progress,
+                trusting=reuse,
+                told=(lambda _: None) if ready is None else ready.contents,
+            )
         )
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
         self._judging = Judging(target, self._keys, self._base, ready, cache=cache, reuse=reuse)
@@ -269,6 +276,7 @@ class _TargetAssembly:
                         scratch=scratch,
                         trusting=self._reuse,
                         beneath=self._beneath(missing),
+                        hearsay=self._base is not None and self._base.hearsay,
                         dist_info=names,
                     )
                     seals |= maker.make(missing, task, workers=workers)

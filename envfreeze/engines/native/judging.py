@@ -74,7 +74,7 @@ class Judging:
             self._base.check_folders(paths[1:])
             replaced = {OWNER, SYSTEM, *self._base.packages()}
         notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
-        if not self.taken:
+        if self._may_be_remembered():
             known.remember_verdict(self._cache, self._keys, notes)
         return notes
 
@@ -102,9 +102,13 @@ class Judging:
         found = self.recalled_room(files)
         if found is None:
             found = owners.room_for(files, self._paths(), self._reserved())
-            if not self.taken:
+            if self._may_be_remembered():
                 known.remember_room(self._cache, self._keys, files, dict(found))
         return found
+
+    def _may_be_remembered(self) -> bool:
+        """Whether all of it was seen here."""
+        return not self.taken and (self._base is None or not self._base.hearsay)
 
     def _reserved(self) -> set[str]:
         """The folders that are the environment's alone."""

@@ -16,10 +16,10 @@ from envfreeze.oci.descriptor import Descriptor
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.locking.image.inventory import Inventory, LayerContents
     from envfreeze.oci.platform import Platform
     from envfreeze.oci.registry import Pulled, Registries
     from envfreeze.progress import Progress
@@ -175,6 +175,7 @@ def look(
     offline: bool = False,
     progress: Progress = SILENT,
     trusting: bool = True,
+    told: Callable[[ImageLayer], LayerContents | None] = lambda _: None,
 ) -> Inventory:
     """Read what is in a base.
 
@@ -184,6 +185,7 @@ def look(
         offline: fetch nothing.
         progress: told what is fetched.
         trusting: layers that were read before are not read again.
+        told: what somebody else says of a layer that was not.
 
     Raises:
         NetworkError: a layer cannot be had.
@@ -194,4 +196,4 @@ def look(
     def fetched(layers: Sequence[ImageLayer]) -> Mapping[Digest, Path]:
         return obtain(image, layers, cache=cache, offline=offline, progress=progress)
 
-    return reading.read(image.layers, fetched, cache, trusting=trusting)
+    return reading.read(image.layers, fetched, cache, trusting=trusting, told=told)
