@@ -186,7 +186,7 @@ class TestGzip:
 
 
 class TestElf:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def library(self):
         files = importlib.metadata.distribution("deflate").files
         return Path(next(path for path in files if path.suffix == ".so").locate()).read_bytes()
