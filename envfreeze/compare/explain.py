@@ -18,6 +18,7 @@ from envfreeze.compare.model import UNKNOWN, Finding, Kind, Level, finding, wors
 from envfreeze.compare.names import ASSEMBLED
 from envfreeze.compare.packages import Sets
 from envfreeze.compare.phrases import phrase
+from envfreeze.compare.stack import whole
 from envfreeze.errors import UntrustedError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from envfreeze.compare.collected import Collected
     from envfreeze.compare.insides import Insight
+    from envfreeze.compare.ledger import Ledger
     from envfreeze.compare.model import Cause
     from envfreeze.compare.stack import Stack
     from envfreeze.compare.trees import Difference
@@ -68,9 +70,17 @@ class Explanation:
         self._numbers = [number for number, _ in stack.gaps]
         self._sets = Sets(self._ledger, self._numbers)
         self._base_moved = _base_moved(stack)
+        self._whole: Ledger | None = None
 
     def run(self) -> None:
         """Find everything."""
+        try:
+            self._run()
+        finally:
+            if self._whole is not None:
+                self._whole.close()
+
+    def _run(self) -> None:
         self._look_further()
         wish = contents.Wish()
         for _, one in self._stack.differences():
@@ -112,6 +122,8 @@ class Explanation:
             return
         self._ledger.want(one.path for _, one in stack.differences() if one.kinds != (Kind.TIME,))
         stack.see_shared("reading the layers that both images have")
+        if cheap:
+            self._whole = whole(stack)
         self._sets = Sets(self._ledger, self._numbers)
 
     def _possible(self, one: Difference) -> tuple[Level, Level]:
@@ -157,6 +169,9 @@ class Explanation:
         return (Kind.TYPE,) if Kind.TYPE in graver else graver or one.kinds
 
     def _level(self, kind: Kind, one: Difference) -> Level:
+        if self._whole is not None and kind.level is Level.PACKAGES and not self._whole.differs(one.path):
+            # All layers laid on each other are the same there.
+            return Level.TREE
         if kind.level is Level.PACKAGES and self._owned(one) is not None:
             return Level.DIFFERENT
         return kind.level

@@ -121,6 +121,11 @@ class Ledger:
         )
         return None if rows[0][0] is None else (rows[0][0], rows[0][1])
 
+    def differs(self, path: str) -> bool:
+        """Whether a path, or anything inside it, was noted as differing."""
+        name = encoded(path)
+        return bool(self._rows(sql.DIFFERS, name, *inside(name)))
+
     def settle(self, slot: int, side: int, *, bottom: bool) -> int:
         """Lay the layers of one side of a slot on each other, once they are all in.
 
@@ -207,11 +212,19 @@ class Ledger:
             current, marks = current.rpartition(b"/")[0], OPAQUE
         return None
 
-    def is_hidden(self, slot: int, path: str) -> bool:
-        """Whether a layer above a slot, which both images have, replaces or deletes a wanted path."""
-        if self._rows(sql.ABOVE, slot, encoded(path)):
+    def is_hidden(self, slot: int, path: str, *, deletion: bool) -> bool:
+        """Whether a layer above a slot, which both images have, replaces or deletes a wanted path.
+
+        Args:
+            slot: the slot.
+            path: the path.
+            deletion: what differs is that one side deletes it; a directory above does not bring back what
+                was in it, nor take it away.
+
+        """
+        if self._rows(sql.ABOVE_NO_DIRECTORY if deletion else sql.ABOVE, slot, encoded(path)):
             return True
-        current, marks = encoded(path), WHITEOUT
+        current, marks = encoded(path), OPAQUE if deletion else WHITEOUT
         while not self._rows(sql.DELETED_ABOVE, slot, current, marks):
             if not current:
                 return False

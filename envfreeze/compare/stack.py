@@ -9,6 +9,7 @@ from envfreeze.compare import trees
 from envfreeze.compare.align import Gap, Shared, align, merged
 from envfreeze.compare.entries import BOTH, REBUILT, REFERENCE
 from envfreeze.compare.ledger import Ledger
+from envfreeze.compare.model import Kind
 from envfreeze.compare.reading import Job, check, read
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ class Stack:
         read(self.ledger, jobs, why, self.progress)
         self.layers_read += len(jobs)
         self.saw_shared = True
+
+
+def whole(stack: Stack) -> Ledger:
+    """Both images with all of their layers laid on each other, in a ledger of one slot; to be closed.
+
+    The paths that differ in more than their time are noted in it.
+    """
+    slots = (Gap(*(tuple(range(len(image.layers))) for image in (stack.reference, stack.rebuilt))),)
+    all_of_it = Stack(stack.reference, stack.rebuilt, stack.names, slots, Ledger(), stack.progress)
+    try:
+        stack.layers_read += _fill(all_of_it)
+        differing = trees.differences(all_of_it.ledger, 0)
+        all_of_it.ledger.note_differing(0, (one.path for one in differing if one.kinds != (Kind.TIME,)))
+    except BaseException:
+        all_of_it.ledger.close()
+        raise
+    return all_of_it.ledger
 
 
 def stacked(

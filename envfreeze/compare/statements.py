@@ -84,7 +84,8 @@ DELETES = (
     "SELECT 1 FROM entry WHERE slot > ? AND slot < ? AND side IN (?, ?) AND path = ? AND mark > 0"
     " AND mark <= ? AND hidden = 0 LIMIT 1"
 )
-ABOVE = f"SELECT 1 FROM entry WHERE slot > ? AND side = {BOTH} AND path = ? AND mark = 0 LIMIT 1"
+ABOVE = f"SELECT 1 FROM entry WHERE slot > ? AND side = {BOTH} AND path = ? AND mark = 0"
+ABOVE_NO_DIRECTORY = f"{ABOVE} AND type != {NUMBERS[Type.DIRECTORY]}"
 DELETED_ABOVE = (
     f"SELECT 1 FROM entry WHERE slot > ? AND side = {BOTH} AND path = ? AND mark > 0 AND mark <= ? LIMIT 1"
 )
@@ -111,3 +112,4 @@ ENTRIES = f"{SELECT} AND mark = 0 AND hidden = 0 ORDER BY path"
 MARKS = f"SELECT path, mark, layer FROM entry WHERE {AT} AND mark > 0 AND hidden = 0 ORDER BY path, mark"
 ORDER = f"SELECT path FROM entry WHERE {AT} ORDER BY layer, place"
 HAS_INSIDE = f"SELECT 1 FROM entry WHERE {AT} AND path >= ? AND path < ? AND hidden = 0 LIMIT 1"
+DIFFERS = "SELECT 1 FROM differing WHERE path = ? OR (path >= ? AND path < ?) LIMIT 1"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from envfreeze.compare.ledger import Ledger
 
 _DEFAULT_MODE: Final = 0o755
+_TOP: Final = 1 << 30
+"""Above all slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,16 @@ def resolved(ledger: Ledger, slot: int, difference: Difference) -> Difference:
         difference: as `differences` found it.
 
     """
-    if difference.kinds != (Kind.TIME,) and ledger.is_hidden(slot, difference.path):
+    told = difference.kinds != (Kind.TIME,)
+    if told and ledger.is_hidden(slot, difference.path, deletion=difference.is_deletion):
         return replace(difference, kinds=(Kind.HIDDEN,))
     if difference.is_deletion:
         gone = ledger.below(slot, difference.side, difference.path)
         return difference if gone is not None else replace(difference, kinds=(Kind.IDLE_WHITEOUT,))
     if difference.kinds[0] not in {Kind.ADDED, Kind.REMOVED}:
         return difference
+    if difference.is_directory and (found := _everywhere(ledger, difference)) is not None:
+        return found
     side = REFERENCE if difference.old is None else REBUILT
     below = ledger.below(slot, side, difference.path)
     entry = difference.new if difference.old is None else difference.old
@@ -121,6 +126,16 @@ def resolved(ledger: Ledger, slot: int, difference: Difference) -> Difference:
             return replace(difference, kinds=(Kind.TAR_FORMAT,))
         return difference
     old, new = (below, difference.new) if difference.old is None else (difference.old, below)
+    kinds = tuple(one for one in compared(old, new) if one is not Kind.TIME)
+    return replace(difference, old=old, new=new, kinds=kinds or (Kind.REPEATED,))
+
+
+def _everywhere(ledger: Ledger, difference: Difference) -> Difference | None:
+    """A directory that one side has in another place of its layers; None where one side has none at all."""
+    sides = [ledger.below(_TOP, side, difference.path) for side in (REFERENCE, REBUILT)]
+    if not all(entry is not None and entry.is_directory for entry in sides):
+        return None
+    old, new = sides
     kinds = tuple(one for one in compared(old, new) if one is not Kind.TIME)
     return replace(difference, old=old, new=new, kinds=kinds or (Kind.REPEATED,))
 
