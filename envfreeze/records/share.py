@@ -259,7 +259,16 @@ def _push(repository: Repository, remote: str, references: Sequence[str]) -> set
 
 def _fetch(repository: Repository, remote: str) -> None:
     """Bring the remote's notes and kept files to the references that stand for them here."""
-    repository.git.run("fetch", "--quiet", "--no-tags", remote, *_refspecs(remote))
+    for attempt in range(1, _TRIES + 1):
+        try:
+            repository.git.run("fetch", "--quiet", "--no-tags", remote, *_refspecs(remote))
+        except GitError as error:
+            # Another fetch in this clone moved the same references meanwhile.
+            if attempt == _TRIES or "cannot lock ref" not in error.stderr:
+                raise
+            time.sleep(random.uniform(0, 0.1 * attempt))  # noqa: S311 - so that those who clashed do not again
+        else:
+            return
 
 
 def _refspecs(remote: str) -> tuple[str, str]:

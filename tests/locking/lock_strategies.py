@@ -169,6 +169,7 @@ standalone = st.builds(
     size=sizes,
     urls=st.lists(
         st.sampled_from(["https://example.org/a%2Bb.tar.gz", "http://127.0.0.1:8/x", "file:///srv/x"]),
+        min_size=1,
         max_size=3,
     ).map(tuple),
     prefix=st.sampled_from(["opt/python", "opt/envfreeze/python"]),

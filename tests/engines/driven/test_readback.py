@@ -114,7 +114,7 @@ LEFT = {
     "conda-meta/history": b"x",
     "var/cache/ldconfig/aux-cache": b"x",
     "var/cache/apt/pkgcache.bin": b"x",
-    "var/lib/apt/lists/deb.debian.org_debian_dists_trixie_InRelease": b"x",
+    "var/lib/apt/lists/archive.example.org_debian_dists_trixie_InRelease": b"x",
     "var/log/apt/term.log": b"x",
     "var/log/dpkg.log": b"x",
     "etc/shadow": b"root:*:20000:0:99999:7:::\n",
