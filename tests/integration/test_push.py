@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import time
@@ -126,18 +127,20 @@ def test_a_machine_with_nothing_builds_from_what_the_registry_has(digits, envfre
     through = f"{wire.host}/push/ready"
     command = ("--json", "build", "--push", f"{through}:again", "--cache-from", f"{through}:main")
     empty = big / "ready-cache"
-    started = time.monotonic()
+    started, spent = time.monotonic(), sum(os.times()[2:4])
     offered = {
         "https_proxy": "http://127.0.0.1:9",
         "http_proxy": "http://127.0.0.1:9",
         "no_proxy": "127.0.0.1",
     }
     again = json.loads(envfreeze(*command, at=root, cache=empty, env=offered))
-    seconds = time.monotonic() - started
+    seconds, work = time.monotonic() - started, sum(os.times()[2:4]) - spent
     assert again["digest"] == digits.digest
     assert again["layers_built"] == 0
     assert wire.moved < 200_000, wire.moved
-    assert seconds < 3, seconds
+    assert work < 3
+    # Where others want the processors, too, the time on the clock is theirs as well.
+    assert seconds < 3 or os.getloadavg()[0] > (os.cpu_count() or 1), seconds
     assert (
         not list((empty / "blobs").rglob("*"))
         or sum(path.stat().st_size for path in (empty / "blobs").rglob("*") if path.is_file()) < 200_000
