@@ -6,7 +6,9 @@ Each was seen to differ between two builds of one Dockerfile (docs/decisions/doc
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.engines.driven.model import EPOCH
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from envfreeze.oci.members import Content, Member
 
 _DAY = 86400
-_LARGEST_ACCOUNTS = 1 << 20
+_LARGEST = 1 << 20
+_TODAY = datetime.fromtimestamp(EPOCH, UTC).strftime("%Y-%m-%d")
+_REVISION = re.compile(r"^==> (\d{4}-\d\d-\d\d) .*<==$", re.MULTILINE)
 _PYC_HEADER = 16
 _HASH_BASED = 1
 """Of the flags in the second word of a `.pyc`: its source is named by hash and not by time (PEP 552)."""
@@ -52,10 +56,17 @@ def _hash_based(member: Member, content: Content) -> bool:
     return len(head) == _PYC_HEADER and bool(int.from_bytes(head[4:8], "little") & _HASH_BASED)
 
 
+def _no_revision(member: Member, content: Content) -> bool:
+    """Whether all of conda's revisions, `==> 1980-01-02 00:00:00 <==`, are of no later day than all files."""
+    del member
+    days = _REVISION.findall((content.read(_LARGEST) or b"").decode("utf-8", "replace"))
+    return bool(days) and all(day <= _TODAY for day in days)
+
+
 def _no_day(member: Member, content: Content) -> bool:
     """Whether no account's password was set on a later day than all other files have."""
     del member
-    data = content.read(_LARGEST_ACCOUNTS)
+    data = content.read(_LARGEST)
     rows = (line.split(":") for line in (data or b"").decode("utf-8", "replace").splitlines())
     days = (row[2] for row in rows if len(row) > 2)  # noqa: PLR2004 - name, password, day
     return all(not day.isdigit() or int(day) <= EPOCH // _DAY for day in days)
@@ -67,7 +78,7 @@ _PYC = "set PYTHONDONTWRITEBYTECODE=1, or compile with --invalidation-mode unche
 RULES: Final = (
     Rule("*.pyc", "bytecode that names the time of its source", _PYC, _hash_based),
     Rule("*/uv_cache.json", "what uv notes of its cache", "UV_NO_INSTALLER_METADATA=1"),
-    Rule("*conda-meta/history", "conda's history, with the day", "rm the file"),
+    Rule("*conda-meta/history", "conda's history, with the day", "rm the file", _no_revision),
     Rule("var/cache/ldconfig/aux-cache", "ldconfig's cache, with inodes and times", "rm the file"),
     Rule("var/cache/apt/*.bin", "apt's cache", _APT),
     Rule("var/lib/apt/lists/*_*", "the archive's index of the day", _APT),

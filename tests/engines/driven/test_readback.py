@@ -110,7 +110,7 @@ def test_a_damaged_image_is_said(layer, tmp_path):
 LEFT = {
     "usr/lib/python3/x.pyc": PYC + bytes(12),
     "opt/venv/lib/python3.13/site-packages/x.dist-info/uv_cache.json": b"{}",
-    "opt/conda/conda-meta/history": b"==> 2026",
+    "opt/conda/conda-meta/history": b"==> 1980-01-02 00:00:00 <==\n==> 2026-11-22 08:00:00 <==\n",
     "conda-meta/history": b"x",
     "var/cache/ldconfig/aux-cache": b"x",
     "var/cache/apt/pkgcache.bin": b"x",
@@ -134,6 +134,7 @@ KEPT = {
     "etc/shadow": b"root:*:3653:0:99999:7:::\nada:!::0:99999:7:::\nodd\n",
     "etc/machine-id": b"",
     "opt/conda/conda-meta/python-3.13.json": b"{}",
+    "opt/conda/conda-meta/history": b"==> 1980-01-02 00:00:00 <==\n# cmd: envfreeze build\n",
 }
 
 
