@@ -89,6 +89,14 @@ class Explanation:
         self._contents = contents.extract(self._stack, wish, self._folder)
         for said in self._sets.findings():
             self._found.add(self._of_base(said) if "OS package" in said.what else said)
+        self._gaps()
+        if self._whole is not None and self._found.level.reaches(Level.TREE):
+            # Nothing of the layers told it, and laid on each other they differ all the same.
+            for one in trees.differences(self._whole, 0):
+                if one.kinds != (Kind.TIME,):
+                    self._add(one)
+
+    def _gaps(self) -> None:
         for number, gap in self._stack.gaps:
             before, alike = self._found.counts.total(), True
             for _, one in self._stack.differences(number):

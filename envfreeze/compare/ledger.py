@@ -18,6 +18,8 @@ from envfreeze.compare.entries import (
     BOTH,
     NUMBERS,
     OPAQUE,
+    REBUILT,
+    REFERENCE,
     WHITEOUT,
     Entry,
     Owner,
@@ -91,6 +93,10 @@ class Ledger:
             "INSERT INTO package VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((slot, side, layer, listed, one.source, one.root, one.name, one.version) for one in packages),
         )
+
+    def copy(self, reference: int, rebuilt: int) -> None:
+        """Give the rebuilt image what a layer of the reference holds, in the first slot."""
+        self._run(sql.COPY, REBUILT, rebuilt, 0, REFERENCE, reference)
 
     def want(self, paths: Iterable[str]) -> None:
         """Note paths whose state below is asked for."""
@@ -193,20 +199,22 @@ class Ledger:
         """Whether a side of a slot holds anything inside a directory."""
         return bool(self._rows(sql.HAS_INSIDE, slot, side, *inside(encoded(path))))
 
-    def below(self, slot: int, side: int, path: str) -> Entry | None:
+    def below(self, slot: int, side: int, path: str, *, deleted: bool) -> Entry | None:
         """What an image holds at a path below a slot, as far as the layers there have been read.
 
         Args:
             slot: the slot that it is below of.
             side: of the image.
             path: one that was wanted.
+            deleted: what the slot itself deletes is gone.
 
         """
         found = self._rows(sql.BELOW, slot, side, BOTH, encoded(path))
         if not found:
             return None
         at, current, marks = found[0][0], encoded(path), WHITEOUT
-        while not self._rows(sql.DELETES, at, slot, side, BOTH, current, marks):
+        until = slot + 1 if deleted else slot
+        while not self._rows(sql.DELETES, at, until, side, BOTH, current, marks):
             if not current:
                 return entry(found[0][1:])
             current, marks = current.rpartition(b"/")[0], OPAQUE
@@ -218,8 +226,8 @@ class Ledger:
         Args:
             slot: the slot.
             path: the path.
-            deletion: what differs is that one side deletes it; a directory above does not bring back what
-                was in it, nor take it away.
+            deletion: what differs deletes what was there below; a directory above does not bring that back,
+                nor take it away.
 
         """
         if self._rows(sql.ABOVE_NO_DIRECTORY if deletion else sql.ABOVE, slot, encoded(path)):

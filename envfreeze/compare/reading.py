@@ -45,6 +45,7 @@ class Job:
         slot: where it goes.
         side: of which image it is; `BOTH`: only what is wanted of it is kept.
         position: in its image, 0 for the lowest.
+        wanted_in: only paths that are wanted there need the digest of their content; None: all do.
 
     """
 
@@ -53,6 +54,7 @@ class Job:
     slot: int
     side: int
     position: int
+    wanted_in: Ledger | None = None
 
 
 def read(ledger: Ledger, jobs: Sequence[Job], what: str, progress: Progress) -> None:
@@ -168,7 +170,8 @@ class _Reader:
             self._rows.append(mark_row(job.slot, job.side, job.position, place, hidden, WHITEOUT))
             return
         digest = b""
-        kept = job.side != BOTH or self._ledger.is_wanted(member.path)
+        wanted = job.wanted_in is None or job.wanted_in.is_wanted(member.path)
+        kept = wanted or job.side != BOTH
         if (package := listings.named(member.path)) is not None:
             self._ledger.add_packages(job.slot, job.side, job.position, member.path, [package])
         if member.type is Type.FILE:
@@ -176,8 +179,11 @@ class _Reader:
             if data is not None:
                 self._learn(member.path, data)
                 digest = hashlib.sha256(data).digest()
-            elif kept:
+            elif wanted:
                 digest = bytes.fromhex(content.digest().hex)
+            else:
+                # Equal to itself, and to nothing that another layer holds.
+                digest = bytes.fromhex(job.layer.diff_id.hex)
         if not all(-_MOST < number < _MOST for number in (member.uid, member.gid, member.mtime)):
             raise UntrustedError(f"{member.written!r} has an owner or a time that no file system has")
         if kept:

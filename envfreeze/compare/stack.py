@@ -82,6 +82,7 @@ class Stack:
                 number,
                 BOTH,
                 slot.rebuilt,
+                self.ledger,
             )
             for number, slot in self.shared
         ]
@@ -94,18 +95,27 @@ class Stack:
 def whole(stack: Stack) -> Ledger:
     """Both images with all of their layers laid on each other, in a ledger of one slot; to be closed.
 
-    The paths that differ in more than their time are noted in it.
+    The paths that differ in more than their time are noted in it. Layers that both have are read once.
     """
-    slots = (Gap(*(tuple(range(len(image.layers))) for image in (stack.reference, stack.rebuilt))),)
-    all_of_it = Stack(stack.reference, stack.rebuilt, stack.names, slots, Ledger(), stack.progress)
+    ledger = Ledger()
     try:
-        stack.layers_read += _fill(all_of_it)
-        differing = trees.differences(all_of_it.ledger, 0)
-        all_of_it.ledger.note_differing(0, (one.path for one in differing if one.kinds != (Kind.TIME,)))
+        own = _jobs(stack, 0)
+        both = [
+            Job(stack.layer(REFERENCE, slot.reference), "", 0, REFERENCE, slot.reference, stack.ledger)
+            for _, slot in stack.shared
+        ]
+        read(ledger, [*own, *both], "laying all layers on each other", stack.progress)
+        for _, slot in stack.shared:
+            ledger.copy(slot.reference, slot.rebuilt)
+        for side in (REFERENCE, REBUILT):
+            ledger.settle(0, side, bottom=True)
+        differing = trees.differences(ledger, 0)
+        ledger.note_differing(0, (one.path for one in differing if one.kinds != (Kind.TIME,)))
     except BaseException:
-        all_of_it.ledger.close()
+        ledger.close()
         raise
-    return all_of_it.ledger
+    stack.layers_read += len(own) + len(both)
+    return ledger
 
 
 def stacked(
@@ -152,13 +162,24 @@ def stacked(
         slots = merged(slots, *crossing)
 
 
-def _fill(stack: Stack) -> int:
-    jobs = [
-        Job(stack.layer(side, position), stack.name(side, position), number, side, position)
+def _jobs(stack: Stack, slot: int | None = None) -> list[Job]:
+    """The layers that only one image has, each in its own slot or all in one."""
+    return [
+        Job(
+            stack.layer(side, position),
+            stack.name(side, position),
+            number if slot is None else slot,
+            side,
+            position,
+        )
         for number, gap in stack.gaps
         for side, positions in ((REFERENCE, gap.reference), (REBUILT, gap.rebuilt))
         for position in positions
     ]
+
+
+def _fill(stack: Stack) -> int:
+    jobs = _jobs(stack)
     if jobs:
         read(stack.ledger, jobs, "comparing layers", stack.progress)
     for number, _ in stack.gaps:

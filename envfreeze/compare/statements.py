@@ -111,5 +111,7 @@ HIDE_INSIDE = f"{HIDE} AND path >= ? AND path < ?"
 ENTRIES = f"{SELECT} AND mark = 0 AND hidden = 0 ORDER BY path"
 MARKS = f"SELECT path, mark, layer FROM entry WHERE {AT} AND mark > 0 AND hidden = 0 ORDER BY path, mark"
 ORDER = f"SELECT path FROM entry WHERE {AT} ORDER BY layer, place"
-HAS_INSIDE = f"SELECT 1 FROM entry WHERE {AT} AND path >= ? AND path < ? AND hidden = 0 LIMIT 1"
+HAS_INSIDE = f"SELECT 1 FROM entry WHERE {AT} AND path >= ? AND path < ? AND mark = 0 AND hidden = 0 LIMIT 1"
 DIFFERS = "SELECT 1 FROM differing WHERE path = ? OR (path >= ? AND path < ?) LIMIT 1"
+_COPIED = COLUMNS.replace("side, layer,", "?, ?,", 1)
+COPY = f"INSERT INTO entry ({COLUMNS}) SELECT {_COPIED} FROM entry WHERE {AT} AND layer = ?"

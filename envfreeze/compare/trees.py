@@ -109,17 +109,19 @@ def resolved(ledger: Ledger, slot: int, difference: Difference) -> Difference:
 
     """
     told = difference.kinds != (Kind.TIME,)
-    if told and ledger.is_hidden(slot, difference.path, deletion=difference.is_deletion):
+    # What is no directory deletes what was in one, as a deletion does.
+    deletes = difference.is_deletion or not difference.is_directory
+    if told and ledger.is_hidden(slot, difference.path, deletion=deletes):
         return replace(difference, kinds=(Kind.HIDDEN,))
     if difference.is_deletion:
-        gone = ledger.below(slot, difference.side, difference.path)
+        gone = ledger.below(slot, difference.side, difference.path, deleted=False)
         return difference if gone is not None else replace(difference, kinds=(Kind.IDLE_WHITEOUT,))
     if difference.kinds[0] not in {Kind.ADDED, Kind.REMOVED}:
         return difference
     if difference.is_directory and (found := _everywhere(ledger, difference)) is not None:
         return found
     side = REFERENCE if difference.old is None else REBUILT
-    below = ledger.below(slot, side, difference.path)
+    below = ledger.below(slot, side, difference.path, deleted=True)
     entry = difference.new if difference.old is None else difference.old
     if below is None:
         if entry is not None and _is_implied(ledger, slot, side, entry):
@@ -132,7 +134,7 @@ def resolved(ledger: Ledger, slot: int, difference: Difference) -> Difference:
 
 def _everywhere(ledger: Ledger, difference: Difference) -> Difference | None:
     """A directory that one side has in another place of its layers; None where one side has none at all."""
-    sides = [ledger.below(_TOP, side, difference.path) for side in (REFERENCE, REBUILT)]
+    sides = [ledger.below(_TOP, side, difference.path, deleted=True) for side in (REFERENCE, REBUILT)]
     if not all(entry is not None and entry.is_directory for entry in sides):
         return None
     old, new = sides

@@ -448,7 +448,7 @@ class TestWhatLiesBelow:
         shared = layer([folder, entry("etc/a", b"1")])
         old, new = layer([entry("x", b"1")]), layer([folder, entry("x", b"1")])
         verdict = compare(image([("s", shared), ("r", old)]), image([("s", shared), ("r", new)]))
-        assert (only(verdict).kind, verdict.level, verdict.layers_read) == (Kind.REPEATED, Level.TREE, 3)
+        assert (only(verdict).kind, verdict.level, verdict.layers_read) == (Kind.REPEATED, Level.TREE, 6)
         other = layer([entry("etc", kind=tarfile.DIRTYPE, mode=0o700), entry("x", b"1")])
         finding = only(compare(image([("s", shared), ("r", old)]), image([("s", shared), ("r", other)])))
         assert (finding.kind, finding.what) == (Kind.MODE, "mode 0755 -> 0700")
