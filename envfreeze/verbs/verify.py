@@ -25,7 +25,7 @@ from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import against_lock, images, recorded, recording
+from envfreeze.verbs import against_lock, images, recorded, recording, trusted
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.images import images_of
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record, RecordedImage
+    from envfreeze.records.store import RecordStore
+    from envfreeze.records.trust.policy import Policy
     from envfreeze.verbs.recorded import Recorded
 
 
@@ -52,6 +54,7 @@ class VerifyOutcome:
         record: the build that was repeated; None: a lock was built, without a record.
         seconds: how long it took.
         inventories: the rebuilt images by package, by platform, where that was asked for.
+        signers: whose signatures of the record counted; () where no policy was asked.
 
     """
 
@@ -59,6 +62,7 @@ class VerifyOutcome:
     record: Record | None
     seconds: float
     inventories: tuple[tuple[str, Inventory], ...] = ()
+    signers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def verify(
     cache: Cache | None = None,
     record: bool = True,
     inventory: bool = False,
+    policy: Policy | None = None,
+    attestations: Sequence[Path] = (),
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
     """Rebuild an image from its record alone, and compare.
@@ -123,9 +129,12 @@ def verify(
         cache: None: the user's.
         record: add the outcome to the records.
         inventory: also take down the rebuilt images by package, for a page.
+        policy: take only a record that is signed and allowed as it says, whose level is the caller's to hold.
+        attestations: files with signed statements, besides those that are attached to the image.
         progress: told what happens.
 
     Raises:
+        AnswerIsNoError: the policy does not allow the build.
         UsageError: no record names the image, or this machine lacks what it was built from.
         UntrustedError: the record, the lock or an artifact is not what it should be.
         NetworkError: an artifact cannot be had.
@@ -149,6 +158,9 @@ def verify(
             recording.opened(root, repository=repository, offline=offline, cache=cache, progress=progress)
         )
         scratch = stack.enter_context(cache.scratch())
+        trust = None
+        if policy is not None:
+            trust = _trust(text, policy, attestations, root=root, store=store, anew=anew)
         found = recorded.find(
             text,
             root=root,
@@ -156,11 +168,16 @@ def verify(
             scratch=scratch,
             cache=cache,
             offline=offline,
+            signed=None if trust is None else [one.record for one in trust.signed],
+            locks=None if trust is None else trust.locks,
             progress=progress,
         )
         if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
             raise UsageError(f"{against} does not hold {found.asked}")
-        read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
+        whole = files.read(found.folder)
+        if trust is not None:
+            trust.hold(found.record, whole)
+        read = _of_platforms(whole, found.chosen, found.asked)
         names = included(found.folder, read.runtime.include)
         edited = digest_of(found.folder, names) != found.record.source.included
         rebuilt = anew.images(read, found.folder)
@@ -186,7 +203,33 @@ def verify(
                     commit=found.record.source.commit,
                 )
             )
-        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started, taken)
+        seconds = time.monotonic() - started
+        signers = () if trust is None else tuple(map(str, trust.of(found.record).signers))
+        return VerifyOutcome(_as_asked(verdict, found), found.record, seconds, taken, signers)
+
+
+def _trust(
+    text: str,
+    policy: Policy,
+    attestations: Sequence[Path],
+    *,
+    root: Path,
+    store: RecordStore,
+    anew: Rebuilding,
+) -> trusted.Trusted:
+    """What the policy lets us believe; what else claims to be a record of the image is warned of."""
+    trust = trusted.gather(
+        text,
+        policy,
+        root=root,
+        attestations=attestations,
+        offline=anew.offline,
+        cache=anew.cache,
+        progress=anew.progress,
+    )
+    for sentence in trusted.unsigned(store, trust):
+        anew.progress.warn(sentence)
+    return trust
 
 
 def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:
