@@ -25,7 +25,7 @@ from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
 from envfreeze.store.cache import Cache
-from envfreeze.verbs import against_lock, images, recorded, recording, trusted
+from envfreeze.verbs import against_lock, images, recorded, recording
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.images import images_of
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from envfreeze.records.store import RecordStore
     from envfreeze.records.trust.policy import Policy
     from envfreeze.verbs.recorded import Recorded
+    from envfreeze.verbs.trusted import Trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +217,10 @@ def _trust(
     root: Path,
     store: RecordStore,
     anew: Rebuilding,
-) -> trusted.Trusted:
+) -> Trusted:
     """What the policy lets us believe; what else claims to be a record of the image is warned of."""
+    from envfreeze.verbs import trusted  # noqa: PLC0415 - heavy
+
     trust = trusted.gather(
         text,
         policy,

@@ -127,16 +127,16 @@ def locks(
 
     Raises:
         NetworkError: the registry does not answer.
+        UntrustedError: what it has is not what the digest says.
 
     """
     needed = set(wanted)
     for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
         try:
             parts = parts_of(reference, referrer, registries=registries)
-            if not needed <= {part.digest for part in parts}:
-                continue
-            read = fetch(reference, referrer, registries=registries)
         except UntrustedError:
-            continue  # somebody else's, and not what was signed
-        return {Digest.of(part.content): part.content for part in read[1:]}
+            continue  # somebody else's
+        if needed <= {part.digest for part in parts}:
+            read = fetch(reference, referrer, registries=registries)
+            return {Digest.of(part.content): part.content for part in read[1:]}
     return {}

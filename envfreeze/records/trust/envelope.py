@@ -106,7 +106,7 @@ def parse(content: bytes, what: str) -> Envelope:
 
 def signers(envelope: Envelope, keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
     """Tell which of the keys have signed, each once, in their own order."""
-    from securesystemslib.exceptions import VerificationError  # noqa: PLC0415 - heavy
+    from securesystemslib.exceptions import UnverifiedSignatureError  # noqa: PLC0415 - heavy
     from securesystemslib.signer import Signature as Signed  # noqa: PLC0415 - heavy
 
     signed = envelope.signed
@@ -114,7 +114,7 @@ def signers(envelope: Envelope, keys: Iterable[PublicKey]) -> tuple[PublicKey, .
     def has_signed(key: PublicKey, signature: Signature) -> bool:
         try:
             key.key.verify_signature(Signed(key.id, signature.raw.hex()), signed)
-        except VerificationError:  # with it UnverifiedSignatureError
+        except UnverifiedSignatureError:  # its subclass VerificationError: the signature is none at all
             return False
         return True
 
