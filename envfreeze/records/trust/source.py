@@ -11,7 +11,7 @@ from envfreeze.records import share
 if TYPE_CHECKING:
     from envfreeze.records.git import Repository
 
-_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[^/:@]+):(?P<path>(?!/?/).+)")
+_SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]+):(?P<path>(?!:|//).+)")
 """`git@host:team/train.git` (git-clone(1), "GIT URLS")."""
 
 _SCHEMES = frozenset({"https", "http", "ssh", "git"})
@@ -28,7 +28,7 @@ def public(address: str) -> str | None:
     """Write an address without user, password and query; None for a path of this machine."""
     if "://" not in address:
         scp = _SCP.fullmatch(address)
-        if scp is None or len(scp["host"]) == 1:  # a drive's letter
+        if scp is None:
             return None
         return f"ssh://{scp['host']}/{scp['path'].lstrip('/')}"
     try:
