@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from envfreeze.project.load import load
+    from envfreeze.verbs.attest import attest
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
     from envfreeze.verbs.diff import diff
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from envfreeze.verbs.why import why
 
 __all__ = [
+    "attest",
     "build",
     "check",
     "diff",
@@ -49,6 +51,7 @@ __all__ = [
 
 _MODULES = {
     "load": "envfreeze.project.load",
+    "attest": "envfreeze.verbs.attest",
     "build": "envfreeze.verbs.build",
     "diff": "envfreeze.verbs.diff",
     "dockerfile": "envfreeze.verbs.dockerfile",

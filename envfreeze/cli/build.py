@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from envfreeze.cli.attest import attested_document, attested_note
 from envfreeze.cli.chosen import record_document
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_platform
 from envfreeze.oci.platform import Platform
@@ -39,6 +40,14 @@ def build(
         str | None,
         typer.Option(
             "--push", metavar="REF", help="Push the image to a registry: registry.example/team/train:v1."
+        ),
+    ] = None,
+    sign_key: Annotated[
+        str | None,
+        typer.Option(
+            "--sign-key",
+            metavar="KEY",
+            help="Sign the record of what is pushed, as envfreeze attest does: a PEM file, or env://NAME.",
         ),
     ] = None,
     cache_from: Annotated[
@@ -131,6 +140,7 @@ def build(
         archive=archive,
         load=load,
         push=push,
+        sign_key=sign_key,
         cache_from=tuple(cache_from or ()),
         engine=engine,
         options=Options(
@@ -158,6 +168,8 @@ def build(
         console.note(pushed_note(pushed))
     if outcome.record_at is not None:
         console.note(f"recorded at the git remote {outcome.record_at}")
+    if outcome.attested is not None:
+        console.note(attested_note(outcome.attested))
     if outcome.log is not None:
         console.note(f"built by {outcome.engine} in {outcome.seconds:.1f} s; its log is {outcome.log}")
         console.result([str(outcome.digest)], _document(outcome))
@@ -215,6 +227,7 @@ def _document(outcome: BuildOutcome) -> Mapping[str, Any]:
         "pushed": None if outcome.pushed is None else pushed_document(outcome.pushed),
         "record": None if outcome.record is None else record_document(outcome.record),
         "record_remote": outcome.record_at,
+        "attested": None if outcome.attested is None else attested_document(outcome.attested),
         "layers_built": outcome.layers_built,
         "layers_reused": outcome.layers_reused,
         "layers_ready": outcome.layers_ready,

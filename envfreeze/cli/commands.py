@@ -11,6 +11,7 @@ import typer
 
 from envfreeze import __version__
 from envfreeze.cli import (
+    attest,
     base,
     build,
     cache,
@@ -60,6 +61,8 @@ app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
 app.command("verify", cls=Command)(verify.verify)
+app.command("attest", cls=Command)(attest.attest)
+app.command("keygen", cls=Command)(attest.keygen)
 app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
 app.command("sbom", cls=Command)(sbom.sbom)

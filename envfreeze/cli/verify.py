@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from envfreeze.cli.chosen import record_document
 from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
-from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
+from envfreeze.cli.session import Directory, Json, Offline, Quiet, Session, Workers, begin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envfreeze.records.trust.policy import Policy
 
 
 def verify(
@@ -40,6 +45,24 @@ def verify(
             metavar="IMAGE",
             help="The original, wherever it is, to explain differences by.",
             show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            dir_okay=False,
+            help="Believe only what this policy's keys have signed, and hold the image against it.",
+            show_default=False,
+        ),
+    ] = None,
+    attestation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--attestation",
+            metavar="FILE",
+            help="A signed statement, beside those that are attached to the image. Repeatable.",
         ),
     ] = None,
     level: LevelOption = Wanted.IDENTICAL,
@@ -85,10 +108,23 @@ def verify(
     """
     from envfreeze.compare.model import Level  # noqa: PLC0415 - heavy
     from envfreeze.compare.reports import Report  # noqa: PLC0415 - heavy
+    from envfreeze.records.trust.policy import SIGNED  # noqa: PLC0415 - heavy
+    from envfreeze.records.trust.policy import read as read_policy  # noqa: PLC0415 - heavy
     from envfreeze.verbs.driving import Options  # noqa: PLC0415 - heavy
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
+    asked = None
+    if policy is not None:
+        if lock is not None:
+            raise typer.BadParameter("--policy asks for a signed record, and --lock looks for none")
+        asked = read_policy(policy)
+        if asked.level == SIGNED:
+            _check(session, image, asked, attestation or (), offline=offline)
+            return
+    elif attestation:
+        raise typer.BadParameter("--attestation needs --policy, which says whose signatures count")
+    wanted = Level(level.value if asked is None else asked.level)
     outcome = rebuild(
         image,
         root=session.root,
@@ -100,6 +136,8 @@ def verify(
         workers=workers,
         record=not no_record,
         inventory=form is Form.HTML,
+        policy=asked,
+        attestations=tuple(attestation or ()),
         progress=session.console,
     )
     record = outcome.record
@@ -110,12 +148,45 @@ def verify(
         outcome.verdict,
         image,
         "rebuilt",
-        Level(level.value),
+        wanted,
         outcome.seconds,
         outcome.inventories,
     )
-    further = {"record": None if record is None else record_document(record)}
+    further = {
+        "record": None if record is None else record_document(record),
+        "signers": list(outcome.signers),
+    }
+    if outcome.signers:
+        session.console.note(f"the record is signed by {', '.join(outcome.signers)}")
     session.console.note(f"rebuilt{by} from {source} in {outcome.seconds:.1f} s")
     publish(report, form, output, session.console, further=further, verbose=False)
     if not report.reached:
         raise typer.Exit(1)
+
+
+def _check(
+    session: Session, image: str, policy: Policy, attestations: Sequence[Path], *, offline: bool
+) -> None:
+    """Hold an image against a policy that asks for no rebuild."""
+    from envfreeze.verbs.trusted import check  # noqa: PLC0415 - heavy
+
+    outcome = check(
+        image,
+        policy,
+        root=session.root,
+        attestations=tuple(attestations),
+        offline=offline,
+        progress=session.console,
+    )
+    signers = [str(one) for one in outcome.signed.signers]
+    session.console.note(f"signed by {', '.join(signers)}; nothing was rebuilt")
+    session.console.result(
+        [policy.level],
+        {
+            "level": policy.level,
+            "digest": str(outcome.digest),
+            "signers": signers,
+            "builder": outcome.signed.builder,
+            "record": record_document(outcome.signed.record),
+        },
+    )

@@ -36,6 +36,9 @@ LOCK = "application/vnd.envfreeze.lock.v1"
 _LISTED = re.compile(r"sha256-([0-9a-f]{64})")
 """The tag of a list of referrers, where there is no API for them."""
 
+_COSIGN = re.compile(r"sha256-[0-9a-f]{64}\.(?:att|sig|sbom)")
+"""Tags of what cosign attaches: no images."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryShelf:
@@ -157,6 +160,6 @@ class RegistryShelf:
             fallback = _LISTED.fullmatch(tag)
             if fallback is not None:
                 found[Digest(fallback[1])] = None
-            else:
+            elif _COSIGN.fullmatch(tag) is None:
                 found[self.registries.document(Reference.parse(f"{self.repository}:{tag}")).digest] = None
         return list(found)

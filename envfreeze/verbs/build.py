@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
+    from envfreeze.records.trust.keys import KeyPair
+    from envfreeze.verbs.attest import AttestOutcome
     from envfreeze.verbs.making import Made
 
 
@@ -63,6 +65,7 @@ class BuildOutcome:
         notes: what the user should know, one sentence each.
         engine: what built it: `native`, `docker`, `podman` or `buildah`.
         log: all that the engine said; None for the native one.
+        attested: what was signed; None: nothing was.
 
     """
 
@@ -81,6 +84,7 @@ class BuildOutcome:
     notes: tuple[str, ...]
     engine: str = NATIVE
     log: Path | None = None
+    attested: AttestOutcome | None = None
 
 
 def build(
@@ -90,6 +94,7 @@ def build(
     archive: Path | None = None,
     load: bool = False,
     push: str | None = None,
+    sign_key: str | None = None,
     cache_from: Sequence[str] = (),
     engine: str | None = None,
     options: driving.Options = driving.Options(),  # noqa: B008 - frozen
@@ -111,6 +116,7 @@ def build(
         load: load the image into Docker or Podman.
         push: reference to push the image to, of several platforms their index; the record then goes to the
             git remote.
+        sign_key: sign the record of what is pushed with this key, as `attest` does.
         cache_from: for the native engine references of images whose layers are taken ready-made, on their
             pushers' word; for others what `driving.Options` says of it.
         engine: `native`, `docker`, `podman` or `buildah`; None: what `[docker] engine` says.
@@ -137,6 +143,7 @@ def build(
     driving.check(engine, options)
     bills.check(sbom, push)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
+    pair = pushing.signer(sign_key, where, record=record)
     options, named = _cache_from(engine, cache_from, options, offline=offline)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
@@ -198,6 +205,7 @@ def build(
         pushed=pushed,
         record=recorded,
         record_at=carried,
+        attested=_attested(pair, pushed, recorded, at),
         layers_built=made.built,
         layers_reused=made.reused,
         layers_ready=len(made.ready),
@@ -206,6 +214,18 @@ def build(
         engine=engine,
         log=made.log,
     )
+
+
+def _attested(
+    pair: KeyPair | None, pushed: Pushed | None, record: Record | None, at: making.Surroundings
+) -> AttestOutcome | None:
+    """Sign what was pushed; None: nobody asked for it."""
+    if pair is None or pushed is None:
+        return None
+    from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
+
+    name = f"{pushed.reference.name}@{pushed.digest}"
+    return attest(name, key=pair, root=at.root, record=record, cache=at.cache, progress=at.progress)
 
 
 def _cache_from(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
+    from envfreeze.records.trust.keys import KeyPair
     from envfreeze.store.cache import Cache
 
 
@@ -36,6 +37,32 @@ def reference(text: str, option: str, *, offline: bool) -> Reference:
     if offline:
         raise UsageError(f"{option} asks a registry, and --offline asks nobody", hint="leave one of them out")
     return parse(text)
+
+
+def signer(key: str | None, where: Reference | None, *, record: bool) -> KeyPair | None:
+    """Read the key that a build is to be signed with, before anything is built.
+
+    Args:
+        key: as `keys.read_private` reads it; None: nothing is signed.
+        where: what the image is pushed to.
+        record: a record is written.
+
+    Raises:
+        UsageError: there is no such key, or nothing that it could sign.
+        UntrustedError: its password is another.
+
+    """
+    from envfreeze.records.trust.keys import read_private  # noqa: PLC0415 - heavy
+
+    if key is None:
+        return None
+    if where is None:
+        raise UsageError("--sign-key signs what is pushed", hint="say where to: --push REF")
+    if not record:
+        raise UsageError(
+            "--sign-key signs the record, and --no-record leaves none", hint="leave one of them out"
+        )
+    return read_private(key)
 
 
 class Side:

@@ -7,7 +7,7 @@ diffID, and `Likeness` says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +21,7 @@ from envfreeze.verbs import images
 from envfreeze.verbs.driving import ENGINES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.oci.image import Image, ImageIndex
@@ -83,12 +83,17 @@ class _Search:
     offline: bool
     cache: Cache
     progress: Progress
+    signed: Sequence[Record] | None = None
+    locks: Mapping[Digest, bytes] = field(default_factory=dict)
     missing: UsageError | None = None
     tried: int = 0
 
     def steps(self, digest: Digest) -> Iterator[_Step]:
         """Where to look, one after the other."""
         named = partial(_named, digest)
+        if self.signed is not None:
+            yield _Step(Likeness.SAME, partial(tuple, self.signed), named)
+            return
         yield _Step(Likeness.SAME, partial(self.store.find, digest), named)
         if not self.offline:
             yield _Step(Likeness.SAME, partial(self.fetched, digest), named)
@@ -139,7 +144,7 @@ class _Search:
             return self.store.restore(record, self._folder())
         except UsageError as error:
             self.missing = self.missing or error
-        attached = {} if self.offline else self.store.attached(record)
+        attached = {**({} if self.offline else self.store.attached(record)), **self.locks}
         if not self.offline and (self._fetched_sources(record) or attached):
             try:
                 return self.store.restore(record, self._folder(), attached)
@@ -168,6 +173,8 @@ def find(
     scratch: Path,
     cache: Cache,
     offline: bool,
+    signed: Sequence[Record] | None = None,
+    locks: Mapping[Digest, bytes] | None = None,
     progress: Progress,
 ) -> Recorded:
     """Find the newest record of an image whose sources can be had, and restore them.
@@ -179,6 +186,8 @@ def find(
         scratch: an empty folder, to restore to.
         cache: where what registries and engines give is put.
         offline: ask neither the git remote nor a registry.
+        signed: the only records that may be taken, best first; None: any.
+        locks: lock files at hand, by their digests.
         progress: told where is looked.
 
     Raises:
@@ -187,8 +196,8 @@ def find(
         NetworkError: the registry cannot be asked.
 
     """
-    digest = _digest(text, root, cache, offline=offline, progress=progress)
-    search = _Search(text, root, store, scratch, offline, cache, progress)
+    digest = asked(text, root, cache, offline=offline, progress=progress)
+    search = _Search(text, root, store, scratch, offline, cache, progress, signed, locks or {})
     refused: list[Record] = []
     for step in search.steps(digest):
         for record in step.look():
@@ -213,8 +222,21 @@ def _nothing(text: str, digest: Digest, store: RecordStore, root: Path, *, offli
     return UsageError(f"no record of {digest} in {root}", hint=hint)
 
 
-def _digest(text: str, root: Path, cache: Cache, *, offline: bool, progress: Progress) -> Digest:
-    """The digest that is asked for: as it was written, else that of the image's index or manifest."""
+def asked(text: str, root: Path, cache: Cache, *, offline: bool, progress: Progress) -> Digest:
+    """The digest that is asked for: as it was written, else that of the image's index or manifest.
+
+    Args:
+        text: as `find` takes it.
+        root: the project's folder.
+        cache: where what registries and engines give is put.
+        offline: ask no registry.
+        progress: told what is fetched.
+
+    Raises:
+        UsageError: it names no image.
+        NetworkError: the registry does not give it.
+
+    """
     place = images.parse(text)
     if isinstance(place, Digest):
         return place

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record, RecordedImage
+    from envfreeze.records.store import RecordStore
+    from envfreeze.records.trust.policy import Policy
     from envfreeze.verbs.recorded import Recorded
+    from envfreeze.verbs.trusted import Trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class VerifyOutcome:
         record: the build that was repeated; None: a lock was built, without a record.
         seconds: how long it took.
         inventories: the rebuilt images by package, by platform, where that was asked for.
+        signers: whose signatures of the record counted; () where no policy was asked.
 
     """
 
@@ -56,6 +60,7 @@ class VerifyOutcome:
     record: Record | None
     seconds: float
     inventories: tuple[tuple[str, Inventory], ...] = ()
+    signers: tuple[str, ...] = ()
 
 
 def verify(
@@ -71,6 +76,8 @@ def verify(
     cache: Cache | None = None,
     record: bool = True,
     inventory: bool = False,
+    policy: Policy | None = None,
+    attestations: Sequence[Path] = (),
     progress: Progress = SILENT,
 ) -> VerifyOutcome:
     """Rebuild an image from its record alone, and compare.
@@ -93,9 +100,12 @@ def verify(
         cache: None: the user's.
         record: add the outcome to the records.
         inventory: also take down the rebuilt images by package, for a page.
+        policy: take only a record that is signed and allowed as it says, whose level is the caller's to hold.
+        attestations: files with signed statements, besides those that are attached to the image.
         progress: told what happens.
 
     Raises:
+        AnswerIsNoError: the policy does not allow the build.
         UsageError: no record names the image, or this machine lacks what it was built from.
         UntrustedError: the record, the lock or an artifact is not what it should be.
         NetworkError: an artifact cannot be had.
@@ -124,6 +134,9 @@ def verify(
         store = stack.enter_context(
             recording.opened(root, repository=repository, offline=offline, cache=cache, progress=progress)
         )
+        trust = None
+        if policy is not None:
+            trust = _trust(text, policy, attestations, root=root, store=store, anew=anew)
         found = recorded.find(
             text,
             root=root,
@@ -131,11 +144,16 @@ def verify(
             scratch=scratch,
             cache=cache,
             offline=offline,
+            signed=None if trust is None else [one.record for one in trust.signed],
+            locks=None if trust is None else trust.locks,
             progress=progress,
         )
         if given is not None and not given.keys() & {one.manifest for one in found.chosen}:
             raise UsageError(f"{against} does not hold {found.asked}")
-        read = _of_platforms(files.read(found.folder), found.chosen, found.asked)
+        whole = files.read(found.folder)
+        if trust is not None:
+            trust.hold(found.record, whole)
+        read = _of_platforms(whole, found.chosen, found.asked)
         by = found.record.engine
         names = driving.files_of(by, read, project(found.folder, by), found.folder)
         edited = digest_of(found.folder, names) != found.record.source.included
@@ -160,7 +178,35 @@ def verify(
                     commit=found.record.source.commit,
                 )
             )
-        return VerifyOutcome(_as_asked(verdict, found), found.record, time.monotonic() - started, taken)
+        seconds = time.monotonic() - started
+        signers = () if trust is None else tuple(map(str, trust.of(found.record).signers))
+        return VerifyOutcome(_as_asked(verdict, found), found.record, seconds, taken, signers)
+
+
+def _trust(
+    text: str,
+    policy: Policy,
+    attestations: Sequence[Path],
+    *,
+    root: Path,
+    store: RecordStore,
+    anew: Rebuilding,
+) -> Trusted:
+    """What the policy lets us believe; what else claims to be a record of the image is warned of."""
+    from envfreeze.verbs import trusted  # noqa: PLC0415 - heavy
+
+    trust = trusted.gather(
+        text,
+        policy,
+        root=root,
+        attestations=attestations,
+        offline=anew.offline,
+        cache=anew.cache,
+        progress=anew.progress,
+    )
+    for sentence in trusted.unsigned(store, trust):
+        anew.progress.warn(sentence)
+    return trust
 
 
 def _as_asked(verdict: Verdict, found: Recorded) -> Verdict:

@@ -89,6 +89,7 @@ SCENARIOS = {
     "test_push_and_mirror_page.py",
     "test_sources.py",
     "test_standalone.py",
+    "test_trust_page.py",
 }
 """Files whose tests run whole commands in processes of their own: seconds each, minutes together."""
 

@@ -208,7 +208,7 @@ def attach(
         )
         answer = put_document(wire, what, raw, media.MANIFEST, str(own.digest), again=True)
         if answer is None or not _is_listed(wire, answer, subject.digest, own.digest):
-            with _alone(cache, reference):
+            with alone(cache, reference):
                 _list(wire, what, subject.digest, own.as_json() | {"artifactType": artifact_type})
     finally:
         wire.close()
@@ -342,8 +342,8 @@ def _list(wire: Wire, what: str, subject: Digest, own: Mapping[str, Any]) -> Non
         )
 
 
-def _alone(cache: Cache | None, reference: Reference) -> AbstractContextManager[object]:
-    """Keep the processes of this machine from changing one list at the same moment."""
+def alone(cache: Cache | None, reference: Reference) -> AbstractContextManager[object]:
+    """Keep the processes of this machine from changing one image's list at the same moment."""
     if cache is None:
         return nullcontext()
     return locks.exclusive(cache.layout.lock(f"referrers {reference.name}@{reference.digest}"))

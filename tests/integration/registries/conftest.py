@@ -51,6 +51,12 @@ def answering(host: str) -> Callable[[], bool]:
 
 
 @pytest.fixture(scope="session")
+def cosign(big, need) -> str:
+    """The path of cosign."""
+    return _program("cosign", big, need)
+
+
+@pytest.fixture(scope="session")
 def crane(big, need) -> str:
     """The path of crane."""
     return _program("crane", big, need)

@@ -1,0 +1,142 @@
+"""Envelopes beside an image in its registry: as a referrer with the lock, and where cosign looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envfreeze.digest import Digest
+from envfreeze.errors import UntrustedError
+from envfreeze.oci import canonical
+from envfreeze.oci.reference import Reference
+from envfreeze.oci.registry.attestations import add_att, listed_att
+from envfreeze.oci.registry.referrers import Part, attach, fetch, listed, parts_of
+from envfreeze.progress import SILENT
+from envfreeze.records.registry_shelf import LOCK
+from envfreeze.records.trust import provenance
+from envfreeze.records.trust.envelope import MEDIA_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from envfreeze.oci.registry.connection import Registries
+    from envfreeze.progress import Progress
+    from envfreeze.records.trust.envelope import Envelope
+    from envfreeze.store.cache import Cache
+
+_PREDICATE_TYPE = "in-toto.io/predicate-type"
+"""The annotation by which buildx tells kinds of attestations apart."""
+
+# What `cosign attest` writes, so that its filters by type find ours.
+_FOR_COSIGN = {"dev.cosignproject.cosign/signature": "", "predicateType": provenance.PREDICATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that claims to be a signed envelope.
+
+    Attributes:
+        where: for people.
+        content: its bytes, of whomever.
+
+    """
+
+    where: str
+    content: bytes
+
+
+def put(
+    reference: Reference,
+    about: Iterable[Digest],
+    envelope: Envelope,
+    locks: Iterable[bytes],
+    *,
+    registries: Registries,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Attach an envelope to images, in both forms; attaching the same again changes nothing.
+
+    Args:
+        reference: where the images are; its repository counts.
+        about: their digests.
+        envelope: what is attached.
+        locks: the lock files that its record names, attached beside it.
+        registries: the connection.
+        cache: keeps others on this machine from changing the same lists at the same moment; None: nothing.
+        progress: is warned of a lock that is too large.
+
+    Raises:
+        NetworkError: the registry does not have an image, or does not take this.
+        UntrustedError: what the registry has in the end is not what was sent.
+
+    """
+    signed = Part(MEDIA_TYPE, envelope.render())
+    parts = [signed]
+    for content in locks:
+        if len(content) <= canonical.LIMIT:
+            parts.append(Part(LOCK, content))
+        else:
+            progress.warn(
+                f"a lock file of {len(content)} bytes is too large to be attached to the image in "
+                f"{reference.name}: who verifies needs the commit for it"
+            )
+    for digest in about:
+        image = Reference(reference.registry, reference.repository, None, digest)
+        attach(
+            image,
+            parts,
+            artifact_type=MEDIA_TYPE,
+            registries=registries,
+            annotations={_PREDICATE_TYPE: provenance.PREDICATE},
+            cache=cache,
+            progress=progress,
+        )
+        add_att(image, signed, _FOR_COSIGN, registries=registries, cache=cache, progress=progress)
+
+
+def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
+    """Read all envelopes that are attached to an image, each once; what is damaged is given as it is.
+
+    Args:
+        reference: the image; its digest counts.
+        registries: the connection.
+
+    Raises:
+        NetworkError: the registry does not answer.
+        UntrustedError: its lists are malformed.
+
+    """
+    contents: dict[bytes, str] = {}
+    for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
+        where = f"{reference.name}@{referrer.descriptor.digest}"
+        for part in parts_of(reference, referrer, registries=registries)[:1]:
+            contents.setdefault(registries.read(reference.name, part), where)
+    for part in listed_att(reference, registries=registries):
+        if part.media_type == MEDIA_TYPE:
+            contents.setdefault(
+                registries.read(reference.name, part), f"{reference.name} ({part.digest}, as cosign has it)"
+            )
+    return tuple(Found(where, content) for content, where in contents.items())
+
+
+def locks(
+    reference: Reference, wanted: Iterable[Digest], *, registries: Registries
+) -> Mapping[Digest, bytes]:
+    """Read lock files that are attached beside envelopes, by their digests; {} where one is missing.
+
+    Raises:
+        NetworkError: the registry does not answer.
+        UntrustedError: what it has is not what the digest says.
+
+    """
+    needed = set(wanted)
+    for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
+        try:
+            parts = parts_of(reference, referrer, registries=registries)
+        except UntrustedError:
+            continue  # somebody else's
+        if needed <= {part.digest for part in parts}:
+            read = fetch(reference, referrer, registries=registries)
+            return {Digest.of(part.content): part.content for part in read[1:]}
+    return {}

@@ -1,0 +1,187 @@
+"""The policy file: whose signatures count, and what a build has to be like (docs/formats/policy-1.md)."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import tomli
+
+from envfreeze.errors import MachineError, UsageError
+from envfreeze.records.trust.keys import PublicKey, read_public
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+SCHEMA: Final = 1
+"""The version of the file's format."""
+
+SIGNED: Final = "signed"
+"""The level of a policy that asks for no rebuild."""
+
+LEVELS: Final = ("identical", "layers", "tree", "packages", "different", SIGNED)
+"""What `level` can be: `compare.model.Level`, or `SIGNED`."""
+
+_KEYS = (
+    "schema",
+    "level",
+    "signatures",
+    "engines",
+    "bases",
+    "sources",
+    "builders",
+    "dirty",
+    "ready-made",
+    "key",
+)
+_KEY_KEYS = ("name", "file", "public")
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is asked of an image. Where a tuple is None, everything is allowed; where it is empty, nothing.
+
+    Attributes:
+        keys: whose signatures count, at least one.
+        signatures: how many of them have to have signed, at least 1.
+        level: how exactly the image has to be reproduced; one of `LEVELS`.
+        engines: engines that may have built.
+        bases: patterns of bases (`judgement.allows`).
+        sources: patterns of repositories' addresses.
+        builders: patterns of SLSA's `builder.id`.
+        dirty: a build of uncommitted files, or outside git, is allowed.
+        ready_made: layers that were taken ready-made are allowed.
+
+    """
+
+    keys: tuple[PublicKey, ...]
+    signatures: int = 1
+    level: str = LEVELS[0]
+    engines: tuple[str, ...] | None = None
+    bases: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    builders: tuple[str, ...] | None = None
+    dirty: bool = False
+    ready_made: bool = True
+
+
+def read(path: Path) -> Policy:
+    """Read a policy file, strictly: what is not understood would otherwise be allowed.
+
+    Raises:
+        UsageError: there is none, or it is wrong.
+        MachineError: it cannot be read.
+
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST).decode()
+        document = tomli.loads(text)
+    except FileNotFoundError:
+        raise UsageError(f"there is no policy {path}") from None
+    except OSError as error:
+        raise MachineError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    return parse(document, path)
+
+
+def parse(document: Mapping[str, Any], path: Path) -> Policy:
+    """Read a parsed policy.
+
+    Args:
+        document: the file's content.
+        path: the file, for errors; the keys' files are relative to its folder.
+
+    Raises:
+        UsageError: it is wrong.
+
+    """
+    reader = _Reader(path)
+    reader.known(document, _KEYS, "")
+    schema = document.get("schema")
+    if schema != SCHEMA or isinstance(schema, bool):
+        reader.wrong("schema", f"has to be {SCHEMA}")
+    keys = tuple(reader.keys(document.get("key")))
+    signatures = document.get("signatures", 1)
+    if type(signatures) is not int or not 1 <= signatures <= len(keys):
+        reader.wrong("signatures", f"has to be a number from 1 to {len(keys)}, the number of keys")
+    level = document.get("level", LEVELS[0])
+    if level not in LEVELS:
+        reader.wrong("level", f"has to be one of {', '.join(LEVELS)}")
+    return Policy(
+        keys,
+        signatures,
+        level,
+        engines=reader.texts(document, "engines"),
+        bases=reader.texts(document, "bases"),
+        sources=reader.texts(document, "sources"),
+        builders=reader.texts(document, "builders"),
+        dirty=reader.flag(document, "dirty", otherwise=False),
+        ready_made=reader.flag(document, "ready-made", otherwise=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads parts of one file, and names it in errors."""
+
+    path: Path
+
+    def wrong(self, key: str, why: str, hint: str = "") -> NoReturn:
+        raise UsageError(f"{self.path}: {key} {why}", hint=hint)
+
+    def known(self, table: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
+        for key in table:
+            if key not in allowed:
+                near = difflib.get_close_matches(key, allowed, 1)
+                self.wrong(
+                    f"{where}{key}", "is no key of a policy", f"did you mean {near[0]}?" if near else ""
+                )
+
+    def texts(self, table: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            self.wrong(key, "has to be a list of texts")
+        return tuple(value)
+
+    def flag(self, table: Mapping[str, Any], key: str, *, otherwise: bool) -> bool:
+        value = table.get(key, otherwise)
+        if not isinstance(value, bool):
+            self.wrong(key, "has to be true or false")
+        return value
+
+    def keys(self, value: object) -> list[PublicKey]:
+        if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+            self.wrong("key", "names nobody who may sign", "[[key]] with file or public")
+        found: dict[str, PublicKey] = {}
+        for number, table in enumerate(value, 1):
+            self.known(table, _KEY_KEYS, "key.")
+            for name, text in table.items():
+                if not isinstance(text, str) or not text:
+                    self.wrong(f"key.{name}", "has to be a text")
+            if ("file" in table) == ("public" in table):
+                self.wrong(f"key {number}", "needs either file or public")
+            key = self.key(table)
+            if key.id in found:  # or one who signs would count as two
+                self.wrong(f"key {number}", f"is the same as key {found[key.id]}")
+            found[key.id] = key
+        return list(found.values())
+
+    def key(self, table: Mapping[str, str]) -> PublicKey:
+        name = table.get("name", table.get("file", ""))
+        if "public" in table:
+            return read_public(table["public"].encode(), f"{self.path}: key.public", name)
+        file = self.path.parent / table["file"]
+        try:
+            with file.open("rb") as stream:
+                return read_public(stream.read(_LARGEST), str(file), name)
+        except FileNotFoundError:
+            self.wrong("key.file", f"names {file}, which is not there")
+        except OSError as error:
+            raise MachineError(f"{file} cannot be read: {error.strerror}") from error
