@@ -96,6 +96,12 @@ def write(
     return True, patch
 
 
+def changed_files(git: Git, patch: bytes) -> list[str]:
+    """The paths that a patch changes, in its order."""
+    rows = git.run("apply", "--numstat", "-z", stdin=patch).split(b"\0")
+    return [row.split(b"\t", 2)[2].decode(errors="replace") for row in rows if row]
+
+
 def with_scratch(repository: Repository, scratch: Path) -> Git:
     """Give a git that reads the repository's objects and writes new ones under `scratch`."""
     objects = scratch / "objects"

@@ -15,16 +15,18 @@ from envfreeze.errors import MachineError, NetworkError, UsageError
 from envfreeze.records import kept, merging
 from envfreeze.records.git import GitError
 from envfreeze.records.notes import NOTES
+from envfreeze.records.patch import changed_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envfreeze.progress import Progress
     from envfreeze.records.git import Repository
-    from envfreeze.records.model import Snapshot
+    from envfreeze.records.model import KeptFile, Snapshot
 
 _TRIES = 12
 _BEHIND = re.compile(r"non-fast-forward|fetch first|stale info|cannot lock ref|failed to update ref")
+_SHOWN = 5
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _OURS = kept.KEPT.rpartition("/")[2]
 _FETCHED = re.compile(r"refs/notes/.+/envfreeze")
@@ -48,7 +50,8 @@ class Shared(NamedTuple):
 def to_remote(repository: Repository, source: Snapshot, progress: Progress) -> str | None:
     """Push the notes of a repository, and what keeps the lock of a build.
 
-    A patch of uncommitted work is not pushed: who builds may not want to publish it.
+    A patch of uncommitted work is not pushed, since there may be a secret in it: the warning names its files,
+    and `push` with `patches`, or git, publishes it.
 
     Args:
         repository: the repository.
@@ -75,11 +78,20 @@ def to_remote(repository: Repository, source: Snapshot, progress: Progress) -> s
         progress.warn(f"the record stays on this machine, {remote} did not take it: {reason} ({command})")
         return None
     if source.patch is not None:
+        changed = _changed(repository, source.patch)
         progress.warn(
-            f"the record is at {remote} without the patch of what was not committed, so only this machine "
-            f"can verify the build (git push {remote} {held})"
+            f"the record is at {remote} without what was not committed in {changed}, so only this machine "
+            f"can verify the build; where that is no secret, publish it (git push {remote} {held})"
         )
     return remote
+
+
+def _changed(repository: Repository, patch: KeptFile) -> str:
+    """The files that a patch of uncommitted work changes, some of them by name."""
+    names = changed_files(repository.git, kept.read(repository, patch, "patch"))
+    shown = names[:_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if names[_SHOWN:] else ""
+    return ", ".join(shown) + more
 
 
 def push(repository: Repository, remote: str | None = None, *, patches: bool = False) -> Shared:

@@ -65,10 +65,24 @@ def test_a_patch_of_uncommitted_work_stays(work, remote, a_record, lock):
     assert build(work, a_record, lock) == "origin"
     assert not remote.git("for-each-ref", "refs/envfreeze/kept")
     (told,) = work.warnings.told
-    assert "without the patch" in told
+    assert "without what was not committed in train.py, so only this machine" in told
+    assert "hush" not in told
     command = told[told.index("(") + 1 : -1]
     work.git(*command.split()[1:])
     assert remote.git("for-each-ref", "refs/envfreeze/kept")
+
+
+def test_of_many_uncommitted_files_some_are_named(work, remote, a_record, lock):
+    for number in range(7):
+        work.write(f"config {number}.yml", "before\n")
+    work.commit()
+    for number in range(7):
+        work.write(f"config {number}.yml", "password: hush\n")
+    assert build(work, a_record, lock) == "origin"
+    (told,) = work.warnings.told
+    assert "config 0.yml, config 1.yml, config 2.yml, config 3.yml, config 4.yml and 2 more, so" in told
+    assert "hush" not in told
+    assert not remote.git("for-each-ref", "refs/envfreeze/kept")
 
 
 def test_what_others_have_pushed_is_merged(work, remote, a_record, lock, clone):
