@@ -125,7 +125,7 @@ def _line(build: Listed) -> str:
 
 def _document(log: Log) -> Mapping[str, Any]:
     return {
-        "records": [record_document(record) for record in log.records()],
+        "records": [record_document(record) for record in log.records],
         "verified": {str(build.entry.digest): build.level for build in log.builds if build.level is not None},
         "packages": {
             str(build.entry.digest): [

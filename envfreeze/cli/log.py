@@ -70,6 +70,12 @@ def log(
         verified=frozenset(level.value for level in verified) if verified else None,
     )
     found = verb.log(
-        session.root, selection, commit=commit, package=package, limit=limit, progress=session.console
+        session.root,
+        selection,
+        commit=commit,
+        package=package,
+        limit=limit,
+        whole=session.console.as_json,
+        progress=session.console,
     )
     show(found, session.console)

@@ -139,6 +139,7 @@ def find(
         commit=commit,
         package=package,
         limit=limit,
+        whole=session.console.as_json,
         progress=session.console,
     )
     show(found, session.console)

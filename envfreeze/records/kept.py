@@ -7,11 +7,14 @@ between clones that fetch from each other; one common reference would need a mer
 
 from __future__ import annotations
 
+import random
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.records import refs, trees
+from envfreeze.records.git import GitError
 from envfreeze.records.model import KeptFile
 from envfreeze.records.trees import TreeEntry
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.records.git import Repository
+
+_TRIES = 10
 
 KEPT = "refs/envfreeze/kept"
 
@@ -98,8 +103,20 @@ def adopt(repository: Repository, remotes: Collection[str] | None = None) -> int
     if new:
         # Without their old values: whoever else does this at the same moment writes the same.
         commands = "".join(f"update {KEPT}/{id_} {id_}\n" for id_ in new)
-        repository.git.run("update-ref", "--stdin", stdin=commands.encode())
+        _write(repository, commands.encode())
     return len(new)
+
+
+def _write(repository: Repository, commands: bytes) -> None:
+    for attempt in range(1, _TRIES + 1):
+        try:
+            repository.git.run("update-ref", "--stdin", stdin=commands)
+        except GitError as error:
+            if attempt == _TRIES or "cannot lock ref" not in error.stderr:
+                raise
+            time.sleep(random.uniform(0, 0.1 * attempt))  # noqa: S311 - so that those who clashed do not again
+        else:
+            return
 
 
 def _tree(repository: Repository, lock: Mapping[str, KeptFile], patch: KeptFile | None) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TRIES = 12
 _BEHIND = re.compile(r"non-fast-forward|fetch first|stale info|cannot lock ref|failed to update ref")
 _SHOWN = 5
+_LOCKED = re.compile(r"cannot lock ref|unable to update local ref|Unable to create '.*\.lock'")
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _OURS = kept.KEPT.rpartition("/")[2]
 _FETCHED = re.compile(r"refs/notes/.+/envfreeze")
@@ -275,8 +276,8 @@ def _fetch(repository: Repository, remote: str) -> None:
         try:
             repository.git.run("fetch", "--quiet", "--no-tags", remote, *_refspecs(remote))
         except GitError as error:
-            # Another fetch in this clone moved the same references meanwhile.
-            if attempt == _TRIES or "cannot lock ref" not in error.stderr:
+            # Another of us fetches in this clone at the same moment, and moves the same references.
+            if attempt == _TRIES or not _LOCKED.search(error.stderr):
                 raise
             time.sleep(random.uniform(0, 0.1 * attempt))  # noqa: S311 - so that those who clashed do not again
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project import moments
 from envfreeze.records.model import moment
 from envfreeze.records.selection import Selection
-from envfreeze.records.store import open_store
+from envfreeze.verbs import recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,16 +53,12 @@ class Log:
 
     Attributes:
         builds: those that were chosen.
-        store: where they stand.
+        records: the same, whole, where that was asked for.
 
     """
 
     builds: tuple[Listed, ...]
-    store: RecordStore
-
-    def records(self) -> tuple[Record, ...]:
-        """Read the builds whole, in their order."""
-        return self.store.read([listed.entry for listed in self.builds])
+    records: tuple[Record, ...] = ()
 
 
 def log(
@@ -71,6 +68,7 @@ def log(
     commit: str | None = None,
     package: str | None = None,
     limit: int | None = None,
+    whole: bool = False,
     progress: Progress = SILENT,
 ) -> Log:
     """List the builds that are recorded.
@@ -82,23 +80,22 @@ def log(
             (`v1..main`), or the beginning of an id.
         package: only builds whose lock names it: `name` or `name==version`.
         limit: at most so many.
+        whole: read the records whole as well.
         progress: is warned of records that are damaged.
 
     Raises:
         UsageError: there is no such commit, or no such name of a package.
+        NetworkError: records are kept in a registry alone, and it does not answer.
         MachineError: git is missing or refuses the repository.
 
     """
-    store = open_store(root, progress=progress)
-    wanted = _with_commits(selection or Selection(), commit, store.repository)
-    listing = store.listing()
-    chosen = [entry for entry in listing.entries if wanted.holds(entry, listing.levels.get(entry.digest))]
-    found: list[Listed] = []
-    for entry, packages in _naming(chosen, package, store, root):
-        if limit is not None and len(found) >= limit:
-            break
-        found.append(Listed(entry, listing.levels.get(entry.digest), packages))
-    return Log(tuple(found), store)
+    with recording.opened_to_list(root, progress=progress) as store:
+        wanted = _with_commits(selection or Selection(), commit, store.repository)
+        listing = store.listing()
+        chosen = [one for one in listing.entries if wanted.holds(one, listing.levels.get(one.digest))]
+        named = itertools.islice(_naming(chosen, package, store, root), limit)
+        found = [Listed(entry, listing.levels.get(entry.digest), packages) for entry, packages in named]
+        return Log(tuple(found), store.read([one.entry for one in found]) if whole else ())
 
 
 def since(text: str, now: datetime | None = None) -> str:

@@ -71,6 +71,34 @@ def opened(
         yield open_store(root, stores=settings.stores, registry=shelf, progress=progress)
 
 
+@contextmanager
+def opened_to_list(root: Path, *, progress: Progress = SILENT) -> Iterator[RecordStore]:
+    """Open the records of a project for a list, which asks a registry only where they are nowhere else.
+
+    The configuration is read only where it can say so: most lists are wanted at once.
+
+    Raises:
+        MachineError: the project is in a git repository that cannot be opened, or there is no git.
+
+    """
+    if not any(_names_registry(root / name) for name in ("envfreeze.toml", "pyproject.toml")):
+        yield open_store(root, progress=progress)
+        return
+    settings = settings_of(root)
+    if set(settings.stores) != {"registry"}:
+        yield open_store(root, stores=settings.stores, progress=progress)
+        return
+    with opened(root, settings, progress=progress) as store:
+        yield store
+
+
+def _names_registry(path: Path) -> bool:
+    try:
+        return b"registry" in path.read_bytes()
+    except OSError:
+        return False
+
+
 def publish(
     store: RecordStore | None,
     record: Record | None,

@@ -88,7 +88,10 @@ def made(tmp_path_factory):
 def test_all_builds_newest_first_and_at_most_so_many(team):
     assert team.names() == ["c", "b", "a"]
     assert team.names(limit=2) == ["c", "b"]
-    assert [record.at[:10] for record in log(team.root, limit=2).records()] == ["2026-01-03", "2026-01-02"]
+    assert [record.at[:10] for record in log(team.root, limit=2, whole=True).records] == [
+        "2026-01-03",
+        "2026-01-02",
+    ]
 
 
 def test_builds_of_a_commit_and_of_a_range(team):

@@ -20,6 +20,7 @@ from envfreeze.records import share
 from envfreeze.records.git import Repository
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.build import build
+from envfreeze.verbs.log import log
 from envfreeze.verbs.verify import verify
 
 NAME = "team/train"
@@ -122,6 +123,8 @@ def test_a_record_beside_the_image_is_found_by_its_digest(project, registry, ver
     assert "registry.example.org/team/train@" in caught.value.hint
     with (there / "envfreeze.toml").open("a") as file:
         file.write(f'repository = "{ref}"\n')
+    assert [build.entry.digest for build in log(there).builds] == [digest]
+    assert log(project.root).builds == ()
     assert verified(config, there).verdict.level is Level.IDENTICAL
 
 
