@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from envfreeze.project.load import load
+    from envfreeze.verbs.bake import bake
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
     from envfreeze.verbs.diff import diff
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from envfreeze.verbs.why import why
 
 __all__ = [
+    "bake",
     "build",
     "check",
     "diff",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "bake": "envfreeze.verbs.bake",
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
     "diff": "envfreeze.verbs.diff",

@@ -11,6 +11,7 @@ import typer
 
 from envfreeze import __version__
 from envfreeze.cli import (
+    bake,
     base,
     build,
     cache,
@@ -59,6 +60,7 @@ app.command("tree", cls=Command)(tree.tree)
 app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
+app.command("bake", cls=Command)(bake.bake)
 app.command("verify", cls=Command)(verify.verify)
 app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
