@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from envfreeze.project.load import load
     from envfreeze.verbs.attest import attest
+    from envfreeze.verbs.bake import bake
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
     from envfreeze.verbs.diff import diff
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attest",
+    "bake",
     "build",
     "check",
     "diff",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "bake": "envfreeze.verbs.bake",
     "load": "envfreeze.project.load",
     "attest": "envfreeze.verbs.attest",
     "build": "envfreeze.verbs.build",

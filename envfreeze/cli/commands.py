@@ -12,6 +12,7 @@ import typer
 from envfreeze import __version__
 from envfreeze.cli import (
     attest,
+    bake,
     base,
     build,
     cache,
@@ -60,6 +61,7 @@ app.command("tree", cls=Command)(tree.tree)
 app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
+app.command("bake", cls=Command)(bake.bake)
 app.command("verify", cls=Command)(verify.verify)
 app.command("attest", cls=Command)(attest.attest)
 app.command("keygen", cls=Command)(attest.keygen)
