@@ -92,9 +92,8 @@ class Explanation:
         self._gaps()
         if self._whole is not None and self._found.level.reaches(Level.TREE):
             # Nothing of the layers told it, and laid on each other they differ all the same.
-            for one in trees.differences(self._whole, 0):
-                if one.kinds != (Kind.TIME,):
-                    self._add(one)
+            for one in trees.telling(self._whole, 0):
+                self._add(one)
 
     def _gaps(self) -> None:
         for number, gap in self._stack.gaps:

@@ -9,7 +9,6 @@ from envfreeze.compare import trees
 from envfreeze.compare.align import Gap, Shared, align, merged
 from envfreeze.compare.entries import BOTH, REBUILT, REFERENCE
 from envfreeze.compare.ledger import Ledger
-from envfreeze.compare.model import Kind
 from envfreeze.compare.reading import Job, check, read
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ def whole(stack: Stack) -> Ledger:
             ledger.copy(slot.reference, slot.rebuilt)
         for side in (REFERENCE, REBUILT):
             ledger.settle(0, side, bottom=True)
-        differing = trees.differences(ledger, 0)
-        ledger.note_differing(0, (one.path for one in differing if one.kinds != (Kind.TIME,)))
+        ledger.note_differing(0, (one.path for one in trees.telling(ledger, 0)))
     except BaseException:
         ledger.close()
         raise

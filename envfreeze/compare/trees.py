@@ -68,6 +68,17 @@ def differences(ledger: Ledger, slot: int) -> Iterator[Difference]:
     yield from _marks(ledger, slot)
 
 
+def telling(ledger: Ledger, slot: int) -> Iterator[Difference]:
+    """The differences of a slot that holds all layers, without times and directories left out of a tar."""
+    for one in differences(ledger, slot):
+        side = REFERENCE if one.old is None else REBUILT
+        entry = one.new if one.old is None else one.old
+        is_alone = one.old is None or one.new is None
+        left_out = is_alone and entry is not None and _is_implied(ledger, slot, side, entry)
+        if one.kinds != (Kind.TIME,) and not left_out:
+            yield one
+
+
 def compared(old: Entry | None, new: Entry | None) -> tuple[Kind, ...]:
     """The kinds in which two entries of one path differ, the gravest first."""
     if old is None or new is None:
