@@ -191,8 +191,6 @@ def test_the_command_line_says_it_with_its_exit_codes(signed, project, pair, tmp
             "base of linux/amd64 is apt:debian/trixie",
         ),
         ("base-too", ("identical", 'bases = ["nvidia/cuda:*"]', "ci"), 1, "is not among bases"),
-        ("builder", ("signed", 'builders = ["https://ci.example.org/*"]', "ci"), 1, "not among builders"),
-        ("source", ("signed", 'sources = ["https://github.com/*"]', "ci"), 1, "not among sources"),
         ("wrong", ("signed", "engine = 1", "ci"), 2, "did you mean engines?"),
     ):
         (tmp_path / name).write_text(text.format(*rules))

@@ -9,7 +9,7 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
-from envfreeze.oci.registry.attestations import add_att, listed_att
+from envfreeze.oci.registry.attestations import add_att, att_tag_of, listed_att
 from envfreeze.oci.registry.referrers import Part, attach, fetch, listed, parts_of
 from envfreeze.progress import SILENT
 from envfreeze.records.registry_shelf import LOCK
@@ -19,6 +19,7 @@ from envfreeze.records.trust.envelope import MEDIA_TYPE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
     from envfreeze.records.trust.envelope import Envelope
@@ -38,11 +39,13 @@ class Found:
     Attributes:
         where: for people.
         content: its bytes, of whomever.
+        damage: why there are none; empty where there are.
 
     """
 
     where: str
     content: bytes
+    damage: str = ""
 
 
 def put(
@@ -96,7 +99,10 @@ def put(
 
 
 def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
-    """Read all envelopes that are attached to an image, each once; what is damaged is given as it is.
+    """Read all envelopes that are attached to an image, each once.
+
+    What is damaged is told in its place: anybody who may push can leave such things, and they must not hide
+    what is sound.
 
     Args:
         reference: the image; its digest counts.
@@ -107,17 +113,34 @@ def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
         UntrustedError: its lists are malformed.
 
     """
-    contents: dict[bytes, str] = {}
+    claims: list[Found] = []
     for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
         where = f"{reference.name}@{referrer.descriptor.digest}"
-        for part in parts_of(reference, referrer, registries=registries)[:1]:
-            contents.setdefault(registries.read(reference.name, part), where)
+        try:
+            first = parts_of(reference, referrer, registries=registries)[:1]
+        except UntrustedError as error:
+            claims.append(Found(where, b"", error.message))
+        else:
+            claims += [_read(reference, part, where, registries) for part in first]
     for part in listed_att(reference, registries=registries):
         if part.media_type == MEDIA_TYPE:
-            contents.setdefault(
-                registries.read(reference.name, part), f"{reference.name} ({part.digest}, as cosign has it)"
-            )
-    return tuple(Found(where, content) for content, where in contents.items())
+            where = f"{reference.name}:{att_tag_of(_of(reference))} ({part.digest})"
+            claims.append(_read(reference, part, where, registries))
+    return tuple({(one.content, one.damage): one for one in reversed(claims)}.values())[::-1]
+
+
+def _of(reference: Reference) -> Digest:
+    if reference.digest is None:
+        msg = f"{reference} has no digest, and only an image has things attached to it, a tag has not"
+        raise ValueError(msg)
+    return reference.digest
+
+
+def _read(reference: Reference, part: Descriptor, where: str, registries: Registries) -> Found:
+    try:
+        return Found(where, registries.read(reference.name, part))
+    except UntrustedError as error:
+        return Found(where, b"", error.message)
 
 
 def locks(

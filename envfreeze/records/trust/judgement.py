@@ -72,6 +72,8 @@ def verified(found: Iterable[Found], digest: Digest, policy: Policy) -> tuple[Si
 
 
 def _verified(one: Found, digest: Digest, policy: Policy) -> Signed:
+    if one.damage:
+        raise UntrustedError(f"{one.where}: {one.damage}")
     read = envelopes.parse(one.content, one.where)
     signers = envelopes.signers(read, policy.keys)
     if len(signers) < policy.signatures:

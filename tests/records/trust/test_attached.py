@@ -115,3 +115,15 @@ def test_an_index_and_its_images_all_have_it(registry, registry_server, registri
         lock = Digest.of(b"lock")
         assert attached.locks(at.at(digest), [lock], registries=registries) == {lock: b"lock"}
         assert attached.locks(at.at(digest), [Digest.of(b"another")], registries=registries) == {}
+
+
+def test_a_damaged_envelope_does_not_hide_a_sound_one(image, registry, registries):
+    signed, second = put(image, registries), put(image, registries, b'{"second": 1}')
+    blobs = registry.blobs[NAME]
+    digest = str(Digest.of(signed.render()))
+    blobs[digest] = blobs[digest].replace(b"e30=", b"e31=")
+    sound = [one for one in attached.found(image, registries=registries) if not one.damage]
+    damaged = [one for one in attached.found(image, registries=registries) if one.damage]
+    assert [one.content for one in sound] == [second.render()]
+    assert damaged
+    assert all("digest" in one.damage for one in damaged)
