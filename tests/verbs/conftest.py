@@ -88,7 +88,11 @@ SCENARIOS = {
     "test_push.py",
     "test_push_and_mirror_page.py",
     "test_sources.py",
+    "test_sbom.py",
+    "test_sbom_page.py",
     "test_standalone.py",
+    "test_trust.py",
+    "test_trust_page.py",
     "test_trust_page.py",
 }
 """Files whose tests run whole commands in processes of their own: seconds each, minutes together."""
