@@ -117,6 +117,12 @@ def standalone_archive() -> ModuleType:
     return _module("standalone_archive")
 
 
+@pytest.fixture(scope="session")
+def dockerfile_lint() -> ModuleType:
+    """Give the module `tests/dockerfile_lint.py`, which counts what a Dockerfile does not pin."""
+    return _module("dockerfile_lint")
+
+
 def _module(name: str) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
