@@ -16,21 +16,26 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from envfreeze.project.load import load
+    from envfreeze.verbs.bake import bake
     from envfreeze.verbs.build import build
     from envfreeze.verbs.check import check
+    from envfreeze.verbs.diff import diff
     from envfreeze.verbs.dockerfile import dockerfile
     from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
     from envfreeze.verbs.lock import lock
     from envfreeze.verbs.log import log
     from envfreeze.verbs.outdated import outdated
+    from envfreeze.verbs.sbom import sbom
     from envfreeze.verbs.tree import tree
     from envfreeze.verbs.verify import verify
     from envfreeze.verbs.why import why
 
 __all__ = [
+    "bake",
     "build",
     "check",
+    "diff",
     "dockerfile",
     "doctor",
     "init",
@@ -38,20 +43,24 @@ __all__ = [
     "lock",
     "log",
     "outdated",
+    "sbom",
     "tree",
     "verify",
     "why",
 ]
 
 _MODULES = {
+    "bake": "envfreeze.verbs.bake",
     "load": "envfreeze.project.load",
     "build": "envfreeze.verbs.build",
+    "diff": "envfreeze.verbs.diff",
     "dockerfile": "envfreeze.verbs.dockerfile",
     "doctor": "envfreeze.verbs.doctor",
     "init": "envfreeze.verbs.init",
     "check": "envfreeze.verbs.check",
     "lock": "envfreeze.verbs.lock",
     "outdated": "envfreeze.verbs.outdated",
+    "sbom": "envfreeze.verbs.sbom",
     "log": "envfreeze.verbs.log",
     "tree": "envfreeze.verbs.tree",
     "verify": "envfreeze.verbs.verify",

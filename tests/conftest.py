@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -124,6 +125,50 @@ def _module(name: str) -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+class Certify(Protocol):
+    """Makes a certificate for 127.0.0.1 and localhost that an authority of its own has signed."""
+
+    def __call__(self, folder: Path) -> Certified: ...
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A certificate, its key, and the authority's certificate; all PEM files."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@pytest.fixture(scope="session")
+def certify(need: Need) -> Certify:
+    """Make certificates with the machine's own openssl."""
+    need("openssl", shutil.which("openssl") is not None, "no openssl on this machine")
+
+    def openssl(folder: Path, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, check=True)
+
+    def make(folder: Path) -> Certified:
+        folder.mkdir(parents=True)
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign")
+        openssl(
+            folder,
+            *("req", "-x509", *key, "-subj", "/CN=an authority of the tests", *authority),
+            *("-keyout", "ca.key", "-out", "ca.crt", "-days", "3650"),
+        )
+        openssl(folder, "req", *key, "-subj", "/CN=localhost", "-keyout", "own.key", "-out", "own.csr")
+        (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        openssl(
+            folder,
+            *("x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-set_serial", "7"),
+            *("-extfile", "names", "-out", "own.crt", "-days", "3650"),
+        )
+        return Certified(folder / "own.crt", folder / "own.key", folder / "ca.crt")
+
+    return make
 
 
 class Nvml(Protocol):

@@ -37,6 +37,7 @@ from envfreeze.oci import canonical, media
 from envfreeze.oci.image import ImageValue
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from envfreeze.oci.image import Image
@@ -210,6 +211,7 @@ class RegistryServer:
 
     Attributes:
         host: `127.0.0.1:port`.
+        url: `http://` and the host, or `https://`.
         manifests: repository to digest or tag to media type and bytes.
         blobs: repository to digest to bytes.
         asked: all requests.
@@ -233,6 +235,7 @@ class RegistryServer:
     """
 
     host: str
+    url: str
     manifests: dict[str, dict[str, tuple[str, bytes]]] = field(default_factory=lambda: defaultdict(dict))
     blobs: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     asked: list[Asked] = field(default_factory=list)
@@ -396,7 +399,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, name: str, one: str, query: Mapping[str, str], sent: bytes, broken: bool
     ) -> tuple[int, bytes, dict[str, str]]:
         registry = self.server.registry
-        here = registry.uploads_at or f"http://{registry.host}"
+        here = registry.uploads_at or registry.url
         if self.command == "POST":
             return self._begin(name, query, here)
         if one not in registry.uploads:
@@ -496,7 +499,7 @@ class _Handler(BaseHTTPRequestHandler):
         if registry.scheme == "basic":
             return {"WWW-Authenticate": 'Basic realm="a registry, with a comma"'}
         name = re.split("/(?:manifests|blobs|tags|referrers)/", path.removeprefix("/v2/"))[0]
-        realm = registry.realm or f"http://{registry.host}/token"
+        realm = registry.realm or f"{registry.url}/token"
         actions = "pull" if self.command in {"GET", "HEAD"} else "pull,push"
         scope = f"repository:{name}:{actions}"
         return {"WWW-Authenticate": f'Bearer realm="{realm}",service="tests",scope="{scope}"'}
@@ -561,10 +564,14 @@ def _basic(login: tuple[str, str]) -> str:
 
 
 @contextmanager
-def serve() -> Iterator[RegistryServer]:
-    """Run an empty registry for as long as the block lasts."""
+def serve(tls: ssl.SSLContext | None = None) -> Iterator[RegistryServer]:
+    """Run an empty registry for as long as the block lasts; with `tls` it speaks that."""
     with _Listener(("127.0.0.1", 0), _Handler) as server:
-        server.registry = RegistryServer(f"127.0.0.1:{server.server_address[1]}")
+        if tls is not None:
+            # Hands are shaken in the thread of each connection.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        host = f"127.0.0.1:{server.server_address[1]}"
+        server.registry = RegistryServer(host, f"http{'s' if tls else ''}://{host}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -29,12 +29,20 @@ class Wire:
         host: where it listens.
         moved: bytes in both directions.
         cuts: for the next connections, after how many bytes from the client they end.
+        hold: before which PATCH of the client nothing goes through any more; 0: all does.
+        besides: bytes of that PATCH's body that go through all the same.
+        held: set when nothing goes through any more.
+        patches: how many the client has begun.
 
     """
 
     host: str
     moved: int = 0
     cuts: list[int] = field(default_factory=list)
+    hold: int = 0
+    besides: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
+    patches: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, server: socket.socket, registry: tuple[str, int]) -> None:
@@ -51,10 +59,12 @@ class Wire:
         with near, socket.create_connection(registry) as far:
             back = threading.Thread(target=self.carry, args=(far, near, None), daemon=True)
             back.start()
-            self.carry(near, far, cut)
+            self.carry(near, far, cut, from_client=True)
             back.join()
 
-    def carry(self, source: socket.socket, target: socket.socket, cut: int | None) -> None:
+    def carry(
+        self, source: socket.socket, target: socket.socket, cut: int | None, *, from_client: bool = False
+    ) -> None:
         """Carry one direction of a connection to its end."""
         gone = 0
         with suppress(OSError):
@@ -62,12 +72,31 @@ class Wire:
                 gone += len(piece)
                 with self.guard:
                     self.moved += len(piece)
+                    # A request comes after the answer to the one before it, so never in one piece with it.
+                    self.patches += from_client and piece.startswith(b"PATCH ")
+                    held = from_client and self.hold and self.patches >= self.hold
                 if cut is not None and gone > cut:
+                    break
+                if held:
+                    self.stop(source, target, piece)
                     break
                 target.sendall(piece)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def stop(self, source: socket.socket, target: socket.socket, begun: bytes) -> None:
+        """Let no more through than `besides` bytes of a body, and wait until the client is gone."""
+        if self.besides:
+            head, _, body = begun.partition(b"\r\n\r\n")
+            target.sendall(head + b"\r\n\r\n" + body[: self.besides])
+            left = max(0, self.besides - len(body))
+            while left and (piece := source.recv(min(left, 1 << 16))):
+                target.sendall(piece)
+                left -= len(piece)
+        self.held.set()
+        while source.recv(1 << 16):
+            pass
 
 
 @contextmanager

@@ -93,6 +93,14 @@ def build(
         ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Use nothing that was built before.")] = False,
+    sbom: Annotated[
+        str | None,
+        typer.Option(
+            "--sbom",
+            metavar="FORMAT",
+            help="Attach a bill of materials to each image that is pushed: cyclonedx or spdx.",
+        ),
+    ] = None,
     tag: Annotated[str | None, typer.Option("--tag", "-t", metavar="NAME", help="Name the image.")] = None,
     platform: Annotated[
         Platform | None,
@@ -133,6 +141,7 @@ def build(
             cache_to=tuple(cache_to or ()),
             fresh=no_cache,
         ),
+        sbom=sbom,
         tag=tag,
         platform=platform,
         record=not no_record,

@@ -11,9 +11,11 @@ import typer
 
 from envfreeze import __version__
 from envfreeze.cli import (
+    bake,
     base,
     build,
     cache,
+    diff,
     dockerfile,
     doctor,
     gpu,
@@ -21,6 +23,7 @@ from envfreeze.cli import (
     lock,
     log,
     records,
+    sbom,
     schema,
     tree,
     verify,
@@ -57,8 +60,11 @@ app.command("tree", cls=Command)(tree.tree)
 app.command("why", cls=Command)(why.why)
 app.command("build", cls=Command)(build.build)
 app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
+app.command("bake", cls=Command)(bake.bake)
 app.command("verify", cls=Command)(verify.verify)
+app.command("diff", cls=Command)(diff.diff)
 app.command("log", cls=Command)(log.log)
+app.command("sbom", cls=Command)(sbom.sbom)
 app.command("doctor", cls=Command)(doctor.doctor)
 app.command("schema", cls=Command)(schema.schema)
 app.add_typer(records.app, name="records")

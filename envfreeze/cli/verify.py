@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
 from envfreeze.cli.chosen import record_document
+from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin
-
-if TYPE_CHECKING:
-    from envfreeze.compare.model import Finding
-    from envfreeze.verbs.verify import VerifyOutcome
-
-SHOWN: Final = 50
-"""How many findings are told on stderr."""
 
 
 def verify(
@@ -41,14 +34,17 @@ def verify(
         ),
     ] = None,
     against: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--against",
-            metavar="PATH",
-            exists=True,
-            help="The original, an OCI layout or archive, to explain differences by.",
+            metavar="IMAGE",
+            help="The original, wherever it is, to explain differences by.",
+            show_default=False,
         ),
     ] = None,
+    level: LevelOption = Wanted.IDENTICAL,
+    form: Format = Form.TEXT,
+    output: Output = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +81,10 @@ def verify(
 ) -> None:
     """Build a recorded image again, compare, and print the verdict.
 
-    Exit code 1 where the image is not reproduced.
+    Exit code 1 where the image is not reproduced as exactly as --level asks.
     """
+    from envfreeze.compare.model import Level  # noqa: PLC0415 - heavy
+    from envfreeze.compare.reports import Report  # noqa: PLC0415 - heavy
     from envfreeze.verbs.driving import Options  # noqa: PLC0415 - heavy
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
@@ -101,45 +99,23 @@ def verify(
         offline=offline,
         workers=workers,
         record=not no_record,
+        inventory=form is Form.HTML,
         progress=session.console,
     )
-    verdict = outcome.verdict
-    for finding in verdict.findings[:SHOWN]:
-        session.console.note(_sentence(finding))
-    if len(verdict.findings) > SHOWN:
-        session.console.note(f"and {len(verdict.findings) - SHOWN} more, which --json has all")
-    commit = None if outcome.record is None else outcome.record.source.commit
-    source = "the lock" if outcome.record is None else f"commit {commit}" if commit else "the folder"
-    by = "" if outcome.record is None or not outcome.record.tools else f" by {outcome.record.engine}"
+    record = outcome.record
+    commit = None if record is None else record.source.commit
+    source = "the lock" if record is None else f"commit {commit}" if commit else "the folder"
+    by = "" if record is None or record.engine == "native" else f" by {record.engine}"
+    report = Report(
+        outcome.verdict,
+        image,
+        "rebuilt",
+        Level(level.value),
+        outcome.seconds,
+        outcome.inventories,
+    )
+    further = {"record": None if record is None else record_document(record)}
     session.console.note(f"rebuilt{by} from {source} in {outcome.seconds:.1f} s")
-    session.console.result([verdict.level.value], _document(outcome))
-    if verdict.rebuilt != verdict.reference:
+    publish(report, form, output, session.console, further=further, verbose=False)
+    if not report.reached:
         raise typer.Exit(1)
-
-
-def _sentence(finding: Finding) -> str:
-    owner = finding.layer if finding.package is None else f"{finding.layer}, {finding.package}"
-    where = owner if finding.path is None else f"{owner}, {finding.path}"
-    cause = f" ({finding.cause})" if finding.cause else ""
-    return f"{where}: {finding.what}{cause}"
-
-
-def _document(outcome: VerifyOutcome) -> Mapping[str, Any]:
-    verdict = outcome.verdict
-    return {
-        "verdict": verdict.level.value,
-        "reference": str(verdict.reference),
-        "rebuilt": str(verdict.rebuilt),
-        "findings": [
-            {
-                "layer": finding.layer,
-                "package": finding.package,
-                "path": finding.path,
-                "what": finding.what,
-                "cause": finding.cause,
-            }
-            for finding in verdict.findings
-        ],
-        "record": None if outcome.record is None else record_document(outcome.record),
-        "seconds": round(outcome.seconds, 3),
-    }

@@ -1,60 +1,84 @@
 """Two images, or the record of one and another image, to a verdict that explains itself.
 
-Decided today are `identical` and `different`; the levels between them need no other interface.
+Layers that both images have are not opened, unless the verdict depends on what they hold: then which packages
+own a path, or what lies below it, is read from them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envfreeze.compare.configs import compare_configs
-from envfreeze.compare.layers import compare_layers
-from envfreeze.compare.model import Finding, Level, Verdict
-from envfreeze.compare.pairs import Pair, Place, pair
+from envfreeze.compare import causes
+from envfreeze.compare.align import Gap, Shared, align
+from envfreeze.compare.collected import Collected
+from envfreeze.compare.documents import compare_configs, compare_manifests
+from envfreeze.compare.entries import REBUILT, REFERENCE
+from envfreeze.compare.explain import Explanation
+from envfreeze.compare.model import UNKNOWN, Kind, Level, Verdict, finding
+from envfreeze.compare.names import layer_names, named_alike
+from envfreeze.compare.stack import Stack, stacked
 from envfreeze.digest import Digest
-from envfreeze.oci import canonical
+from envfreeze.errors import MachineError
+from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from envfreeze.compare.model import Finding
     from envfreeze.oci.image import Image
+    from envfreeze.progress import Progress
 
 
-def compare(reference: Image, rebuilt: Image, *, names: Sequence[str] = ()) -> Verdict:
-    """Compare two images.
+def compare(
+    reference: Image, rebuilt: Image, *, names: Sequence[str] = (), progress: Progress = SILENT
+) -> Verdict:
+    """Compare two images, from wherever they come.
 
-    Where the manifests are equal nothing else is read. Otherwise layers with different diffIDs are read on
-    both sides.
+    Where the manifests are equal nothing else is read.
 
     Args:
         reference: the image as it was.
         rebuilt: the image as it is now.
         names: of the rebuilt image's layers, lowest first; default: what its history says.
+        progress: is told of what is read.
 
     Raises:
-        UntrustedError: a config or a layer is damaged.
+        UntrustedError: a document or a layer is damaged, or a layer is not what its diffID says.
+        NetworkError: a registry does not give a layer.
+        MachineError: there is no room to compare.
 
     """
     if reference.digest == rebuilt.digest:
         return Verdict(Level.IDENTICAL, reference.digest, rebuilt.digest)
-    findings = list(compare_configs(reference.config, rebuilt.config))
-    old = _places(reference, ())
-    new = _places(rebuilt, names)
-    if names:
-        old = _renamed(old, _places(rebuilt, ()), new)
-    pairs = pair(old, new)
-    findings += _order(pairs)
-    for matched in pairs:
-        findings += _against(matched)
-        if matched.reference and matched.rebuilt and matched.reference.diff_id != matched.rebuilt.diff_id:
-            findings += compare_layers(
-                _name(matched.rebuilt),
-                reference.layers[matched.reference.position],
-                rebuilt.layers[matched.rebuilt.position],
-            )
-    return _different(reference.digest, rebuilt.digest, findings)
+    found = Collected()
+    for one in (*compare_manifests(reference, rebuilt), *compare_configs(reference.config, rebuilt.config)):
+        found.add(one)
+    called = (named_alike(reference, rebuilt, names), layer_names(rebuilt, names))
+    stack = stacked(reference, rebuilt, called, progress)
+    with stack.ledger:
+        for one in _structure(stack):
+            found.add(one)
+        if stack.gaps:
+            try:
+                with tempfile.TemporaryDirectory(prefix="envfreeze-compare-") as folder:
+                    Explanation(stack, found, Path(folder)).run()
+            except OSError as error:
+                raise MachineError(
+                    f"no room to compare the images in {tempfile.gettempdir()}: {error.strerror}",
+                    hint="set TMPDIR to a folder with more room",
+                ) from error
+    if not found.kept:
+        found.add(finding(Kind.MANIFEST, "manifest", "same values, other JSON", causes.OTHER_BUILDER))
+    return Verdict(
+        found.level,
+        reference.digest,
+        rebuilt.digest,
+        tuple(found.kept),
+        dict(found.counts),
+        stack.layers_read,
+    )
 
 
 def compare_record(
@@ -77,81 +101,79 @@ def compare_record(
     """
     if manifest == rebuilt.digest:
         return Verdict(Level.IDENTICAL, manifest, rebuilt.digest)
-    findings = []
+    found = Collected()
+    called = layer_names(rebuilt, names)
+    slots = align([diff_id for _, diff_id in layers], [layer.diff_id for layer in rebuilt.layers])
     actual = Digest.of(rebuilt.config)
-    old = [Place(position, "", digest, diff_id) for position, (digest, diff_id) in enumerate(layers)]
-    new = _places(rebuilt, names)
-    if config != actual and [place.diff_id for place in old] == [place.diff_id for place in new]:
+    if config != actual and not any(isinstance(slot, Gap) for slot in slots):
         # With other layers the config cannot be equal, and says nothing more.
-        what = f"{config} -> {actual}"
-        findings.append(Finding("config", None, None, what, "environment, command, labels or history differ"))
-    pairs = pair(old, new)
-    findings += _order(pairs)
-    for matched in pairs:
-        findings += _against(matched)
-        if matched.reference and matched.rebuilt and matched.reference.diff_id != matched.rebuilt.diff_id:
-            what = f"diffID {matched.reference.diff_id} -> {matched.rebuilt.diff_id}"
-            cause = "layer content differs; the reference's content is not at hand to say where"
-            findings.append(Finding(_name(matched.rebuilt), None, None, what, cause))
-    return _different(manifest, rebuilt.digest, findings)
+        found.add(finding(Kind.CONFIG, "config", f"{config} -> {actual}", causes.NOT_AT_HAND))
+    for slot in slots:
+        if isinstance(slot, Shared):
+            was, now = layers[slot.reference][0], rebuilt.layers[slot.rebuilt].digest
+            if was != now:
+                what = f"blob {was} -> {now}, equal content"
+                found.add(finding(Kind.COMPRESSION, called[slot.rebuilt], what, causes.OTHER_COMPRESSOR))
+            continue
+        for one in _unseen(slot, layers, rebuilt, called):
+            found.add(one)
+    if not found.kept:
+        found.add(finding(Kind.MANIFEST, "manifest", "config and layers are equal", causes.OTHER_BUILDER))
+    return Verdict(found.level, manifest, rebuilt.digest, tuple(found.kept), dict(found.counts))
 
 
-def _different(reference: Digest, rebuilt: Digest, findings: list[Finding]) -> Verdict:
-    if not findings:
-        what = "config and layers are equal"
-        findings = [Finding("manifest", None, None, what, "manifest written by another tool")]
-    return Verdict(Level.DIFFERENT, reference, rebuilt, tuple(findings))
+def _unseen(
+    gap: Gap, layers: Sequence[tuple[Digest, Digest]], rebuilt: Image, called: Sequence[str]
+) -> Iterator[Finding]:
+    """What can be said of layers of which only digests are known."""
+    for old, new in zip(gap.reference, gap.rebuilt, strict=False):
+        what = f"diffID {layers[old][1]} -> {rebuilt.layers[new].diff_id}"
+        yield finding(Kind.LAYER_CONTENT, called[new], what, causes.NOT_AT_HAND)
+    for old in gap.reference[len(gap.rebuilt) :]:
+        what = f"{layers[old][1]} -> none"
+        yield finding(Kind.LAYER_CONTENT, f"layer {old + 1}", what, causes.NOT_AT_HAND)
+    for new in gap.rebuilt[len(gap.reference) :]:
+        what = f"none -> {rebuilt.layers[new].diff_id}"
+        yield finding(Kind.LAYER_CONTENT, called[new], what, causes.NOT_AT_HAND)
 
 
-def _against(matched: Pair) -> Iterator[Finding]:
-    """What can be said without reading: layers missing, added, moved or compressed differently."""
-    old, new = matched.reference, matched.rebuilt
-    if new is None:
-        if old is not None:
-            yield Finding(_name(old), None, None, f"{old.digest} -> none", "layer missing")
-    elif old is None:
-        yield Finding(_name(new), None, None, f"none -> {new.digest}", "layer added")
-    elif old.diff_id == new.diff_id and old.digest != new.digest:
-        what = f"blob {old.digest} -> {new.digest}, equal content"
-        yield Finding(_name(new), None, None, what, "compression differs")
+def _structure(stack: Stack) -> Iterator[Finding]:
+    """What can be said of layers without their content: compression, types, number and order."""
+    for _, slot in stack.shared:
+        old, new = stack.layer(REFERENCE, slot.reference), stack.layer(REBUILT, slot.rebuilt)
+        name = stack.name(REBUILT, slot.rebuilt)
+        if old.digest != new.digest:
+            what = f"blob {old.digest} ({old.size} bytes) -> {new.digest} ({new.size} bytes), equal content"
+            yield finding(Kind.COMPRESSION, name, what, causes.OTHER_COMPRESSOR)
+        if old.media_type != new.media_type:
+            what = f"{old.media_type} -> {new.media_type}"
+            yield finding(Kind.MEDIA_TYPE, name, what, causes.OTHER_COMPRESSOR)
+    old_ids = [layer.diff_id for layer in stack.reference.layers]
+    new_ids = [layer.diff_id for layer in stack.rebuilt.layers]
+    if old_ids != new_ids and sorted(old_ids) == sorted(new_ids):
+        # The reference's names for both: by a place in the order nobody would know them again.
+        called = dict(zip(old_ids, stack.names[REFERENCE], strict=True))
+        before, after = (", ".join(called[one] for one in ids) for ids in (old_ids, new_ids))
+        yield finding(Kind.LAYER_ORDER, "manifest", f"{before} -> {after}", UNKNOWN)
+        return
+    for _, gap in stack.gaps:
+        yield from _boundaries(stack, gap)
 
 
-def _order(pairs: Sequence[Pair]) -> Iterator[Finding]:
-    both = [(one.reference, one.rebuilt) for one in pairs if one.reference and one.rebuilt]
-    now = sorted(both, key=lambda places: places[1].position)
-    if both != now:
-        before, after = (", ".join(_name(new) for _, new in side) for side in (both, now))
-        yield Finding("manifest", None, None, f"{before} -> {after}", "layers in another order")
-
-
-def _renamed(old: list[Place], history: list[Place], new: list[Place]) -> list[Place]:
-    """Give the reference's layers the names that were given for rebuilt layers of the same history."""
-    counts = Counter(place.name for place in history)
-    given = {
-        told.name: place.name
-        for told, place in zip(history, new, strict=True)
-        if told.name and counts[told.name] == 1
-    }
-    return [replace(place, name=given.get(place.name, place.name)) for place in old]
-
-
-def _name(place: Place) -> str:
-    return place.name or f"layer {place.position + 1}"
-
-
-def _places(image: Image, names: Sequence[str]) -> list[Place]:
-    names = names or _history(image)
-    padded = (*names, *("" for _ in image.layers))
-    return [
-        Place(position, name, layer.digest, layer.diff_id)
-        for position, (layer, name) in enumerate(zip(image.layers, padded, strict=False))
-    ]
-
-
-def _history(image: Image) -> list[str]:
-    """The `created_by` of each layer; empty where the config's history does not fit the layers."""
-    config = canonical.parse(image.config, f"config of {image.digest}")
-    history = config.get("history")
-    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
-    filled = [str(entry.get("created_by", "")) for entry in entries if not entry.get("empty_layer", False)]
-    return filled if len(filled) == len(image.layers) else []
+def _boundaries(stack: Stack, gap: Gap) -> Iterator[Finding]:
+    if not gap.reference:
+        for position in gap.rebuilt:
+            layer = stack.layer(REBUILT, position)
+            what = f"none -> {layer.digest} ({layer.size} bytes)"
+            yield finding(Kind.LAYER_ADDED, stack.name(REBUILT, position), what)
+    elif not gap.rebuilt:
+        for position in gap.reference:
+            layer = stack.layer(REFERENCE, position)
+            what = f"{layer.digest} ({layer.size} bytes) -> none"
+            yield finding(Kind.LAYER_REMOVED, stack.name(REFERENCE, position), what)
+    elif len(gap.reference) != len(gap.rebuilt):
+        before, after = (
+            f"{len(positions)} layers ({', '.join(stack.name(side, position) for position in positions)})"
+            for side, positions in ((REFERENCE, gap.reference), (REBUILT, gap.rebuilt))
+        )
+        yield finding(Kind.LAYER_BOUNDARIES, "manifest", f"{before} -> {after}", causes.OTHER_BUILDER)

@@ -91,11 +91,16 @@ def parse(files: Mapping[str, bytes], folder: Path | None = None) -> Lock:
     return lockfile.parse(files[lockfile.NAME], read_wheels, read_conda)
 
 
-def write(lock: Lock, folder: Path) -> tuple[Path, ...]:
+def write(lock: Lock, folder: Path, root: Path | None = None) -> tuple[Path, ...]:
     """Write the lock's files into the project's folder, each atomically, `envfreeze.lock` last.
 
     Files that hold the right bytes already are not touched. Files of targets that are no longer there are
     removed if envfreeze wrote them.
+
+    Args:
+        lock: what they hold.
+        folder: where they go.
+        root: the project's folder, which wheels in it are named relative to; None: `folder` is it.
 
     Returns:
         The paths that were written or removed.
@@ -106,7 +111,7 @@ def write(lock: Lock, folder: Path) -> tuple[Path, ...]:
 
     """
     folder = folder.absolute()
-    rendered = render(lock, folder)
+    rendered = render(lock, folder if root is None else root.absolute())
     # The file that binds the others comes last: killed before it, the old lock stands and names what changed.
     order = sorted(rendered, key=lambda name: name == lockfile.NAME)
     with _machine_errors(folder):
@@ -120,8 +125,12 @@ def write(lock: Lock, folder: Path) -> tuple[Path, ...]:
     return (*(folder / name for name in changed), *stale)
 
 
-def read(folder: Path) -> Lock:
+def read(folder: Path, root: Path | None = None) -> Lock:
     """Read the lock in a project's folder.
+
+    Args:
+        folder: where the lock files are.
+        root: as in `write`.
 
     Raises:
         UsageError: there is none.
@@ -131,7 +140,7 @@ def read(folder: Path) -> Lock:
 
     """
     folder = folder.absolute()
-    return parse(read_bytes(folder), folder)
+    return parse(read_bytes(folder), folder if root is None else root.absolute())
 
 
 def read_bytes(folder: Path) -> dict[str, bytes]:

@@ -239,6 +239,8 @@ def _target_table(target: Target, files: BoundFiles) -> Mapping[str, toml.Value]
         table["prefix"] = f"/{target.environment}"
     if target.manifest is not None:
         table["manifest"] = str(target.manifest)
+        if target.workdir_free:
+            table["workdir-free"] = True
     table["layers"] = [_layer_row(layer) for layer in target.layers]
     if target.conda:
         table["conda"] = [_conda_row(package) for package in target.conda]
@@ -290,6 +292,7 @@ def _target(
         wheels=(),
         layers=tuple(_layer(row) for row in table.tables("layers")),
         manifest=table.optional_digest("manifest"),
+        workdir_free=table.flag("workdir-free"),
         image=image_table.parse(table.table("image")) if "image" in table.keys() else None,  # noqa: SIM118 - not a mapping
         environment=standalone_table.prefix(table) if "prefix" in table.keys() else PREFIX,  # noqa: SIM118 - likewise
     )

@@ -474,6 +474,8 @@ class Target:
         standalone: the Python, where it is a build of python-build-standalone; None: it comes from the base,
             its distribution or conda.
         environment: where the virtual environment lives in the image, without the leading slash.
+        workdir_free: sealed, and nothing of the environment is at the working directory or below it: the
+            project's files have room there, whatever they are called.
         devel: what its wheels were compiled in; None: none was.
 
     """
@@ -491,6 +493,7 @@ class Target:
     image: ImageBase | None = None
     standalone: StandalonePython | None = None
     environment: str = PREFIX
+    workdir_free: bool = False
     devel: Devel | None = None
 
     @property

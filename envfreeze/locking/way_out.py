@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from envfreeze.project.model import Project
 
@@ -72,16 +72,16 @@ def hint(said: str, project: Project) -> str | None:
     return None
 
 
-def bases(requires_python: str) -> str:
-    """Name the bases whose Python fits, by its minor version: ` (apt:debian/bookworm)`, or nothing.
+def python(requires_python: str) -> str:
+    """Name the setting that gives a Python that fits: ` ([image] python = "3.11")`, or nothing.
 
     Raises:
         InvalidSpecifier: it is no specifier.
 
     """
     wanted = SpecifierSet(requires_python)
-    found = ", ".join(name for name, minor in _pythons() if _meets(wanted, minor))
-    return f" ({found})" if found else ""
+    found = _nearest(lambda minor: _meets(wanted, minor))
+    return f' ([image] python = "{found}")' if found else ""
 
 
 def _meets(wanted: SpecifierSet, minor: int) -> bool:
@@ -89,18 +89,22 @@ def _meets(wanted: SpecifierSet, minor: int) -> bool:
 
 
 def _another_python(project: Project, fits: Callable[[int], bool]) -> str:
-    """Say where another Python comes from: conda, where it provides this one, else a base."""
+    """Say where another Python comes from: conda, where it provides this one, else the setting for it."""
     if project.conda is not None and any(
         re.match(r"python\b(?!-)", spec.text) for specs in project.conda.specs.values() for spec in specs
     ):
         return f", or ask for another `python` in {project.conda.environment}"
-    found = " or ".join(f'"{name}" (3.{minor})' for name, minor in _pythons() if fits(minor))
-    return f", or another Python: [image] base = {found}" if found else ""
+    found = _nearest(fits)
+    return f', or another Python: [image] python = "{found}"' if found else ""
 
 
-def _pythons() -> Iterator[tuple[str, int]]:
-    """The bases that can be assembled, the newest Python first, and the minor versions of their Pythons."""
-    from envfreeze.locking.apt.suites import shipped  # noqa: PLC0415 - only for an error
+def _nearest(fits: Callable[[int], bool]) -> str | None:
+    """The minor version nearest to the usual one, of those that can be had; None: none fits."""
+    from envfreeze.locking.standalone.builds import shipped  # noqa: PLC0415 - only for an error
+    from envfreeze.locking.standalone.choice import USUAL  # noqa: PLC0415 - with it
+    from envfreeze.oci.platform import Platform  # noqa: PLC0415 - with it
 
-    found = ((name, int(suite.python.partition(".")[2])) for name, suite in shipped().items())
-    yield from sorted(found, key=lambda one: (-one[1], one[0]))
+    usual = int(USUAL.partition(".")[2])
+    known = {int(build.minor.partition(".")[2]) for build in shipped(Platform.parse("linux/amd64"))}
+    fitting = sorted((abs(minor - usual), -minor) for minor in known if fits(minor))
+    return f"3.{-fitting[0][1]}" if fitting else None

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _TAIL = 5
 _FORMATS = {
     "docker": (),
-    # Its other formats write another config.
-    "podman": ("--quiet", "--format", "oci-archive", "--uncompressed"),
+    # Its other formats write another config, and with --uncompressed it names plain tars gzip (podman 4.3).
+    "podman": ("--quiet", "--format", "oci-archive"),
 }
 
 

@@ -75,6 +75,7 @@ class Member:
         device: major and minor number of a device.
         xattrs: extended attributes, sorted.
         offset: where its content begins in the tar, in bytes.
+        names: user and group name.
 
     """
 
@@ -90,6 +91,7 @@ class Member:
     device: tuple[int, int]
     xattrs: tuple[tuple[str, str], ...]
     offset: int
+    names: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)
@@ -196,6 +198,7 @@ def _member(info: tarfile.TarInfo) -> Member:
         device=(info.devmajor, info.devminor) if kind in {Type.CHARACTER, Type.BLOCK} else (0, 0),
         xattrs=tuple(sorted(xattrs.items())),
         offset=info.offset_data,
+        names=(info.uname, info.gname),
     )
 
 

@@ -87,11 +87,13 @@ _FILE = Text(
     "a path inside the project, relative to its folder",
     "a lock is made of the project's own files: copy the file into the project",
 )
-_ARCHIVE = Secret(
+ARCHIVE = Secret(
     f"https?://{_HOST}|file:///{_REST}",
     "an http://, https:// or file:/// URL without user and password",
     "credentials are read from ~/.netrc, so that they never stand in a lock",
 )
+"""Where something lies that is fetched and locked: no password may stand in it."""
+
 _FURTHER = Secret(
     f"https?://(?:{VARIABLE}(?::{VARIABLE})?@)?{_HOST}|file:///{_REST}",
     "an http://, https:// or file:/// URL without user and password",
@@ -156,7 +158,7 @@ IMAGE = Table(
         ),
         Key(
             "python-mirror",
-            _ARCHIVE,
+            ARCHIVE,
             "Where builds of python-build-standalone are fetched from: the folder that holds a folder for "
             "each date. The build's own address is asked after it.",
             'python-mirror = "https://mirror.example.org/python-build-standalone"',
@@ -164,7 +166,7 @@ IMAGE = Table(
         ),
         Key(
             "python-index",
-            _ARCHIVE,
+            ARCHIVE,
             "A list of builds of python-build-standalone, in uv's format.",
             'python-index = "https://mirror.example.org/python-downloads.json"',
             otherwise="the environment variable UV_PYTHON_DOWNLOADS_JSON_URL, else the list that the package "
@@ -204,7 +206,7 @@ IMAGE = Table(
         ),
         Key(
             "mirror",
-            _ARCHIVE,
+            ARCHIVE,
             "Root of the mirror that the distribution's packages are fetched from. Another mirror does not "
             "change the image.",
             'mirror = "https://mirror.example.org/debian"',
@@ -800,5 +802,73 @@ DOCKER = Table(
     ),
 )
 
-TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD, REGISTRY, DOCKER)
+_OF_VARIANT = {
+    "base": ("image", IMAGE),
+    "index-url": ("pip", PIP),
+    "extra-index-url": ("pip", PIP),
+    "requirements": ("pip", PIP),
+    "constraints": ("pip", PIP),
+    "extras": ("pip", PIP),
+    "groups": ("pip", PIP),
+    "driver": ("gpu", GPU),
+    "gpus": ("gpu", GPU),
+    "build-image": ("docker", DOCKER),
+}
+
+VARIANT_TABLES = {name: table for name, (table, _) in _OF_VARIANT.items()}
+"""In which table a key of `[[bake.cuda]]` stands otherwise."""
+
+
+def _keys_of_variants() -> tuple[Key, ...]:
+    name = Key(
+        "name",
+        Text("[a-z0-9][a-z0-9_-]{0,31}", "a name of lower-case letters, digits, `-` and `_`"),
+        "What the variant is called in the names of targets.",
+        'name = "cu128"',
+        required=True,
+    )
+    others = (table.key(key) for key, (_, table) in _OF_VARIANT.items())
+    return (name, *(key for key in others if key is not None))
+
+
+BAKE = Table(
+    "bake",
+    "The matrix of images that `envfreeze bake` writes a docker-bake file for.",
+    (
+        Key(
+            "output",
+            _FILE,
+            "The folder of the project that the file is written to, with a folder for each combination: its "
+            "lock and its Dockerfile.",
+            'output = "images"',
+            "bake",
+        ),
+        Key(
+            "python",
+            Items(Text(r"3\.(?:0|[1-9][0-9]?)", "a minor version like 3.13"), at_least=1),
+            "Minor versions of Python, each in place of `image.python`.",
+            'python = ["3.12", "3.13"]',
+            otherwise="the one of `image.python`",
+        ),
+        Key(
+            "cuda",
+            Rows(_keys_of_variants()),
+            "Variants of CUDA, also written as tables [[bake.cuda]]. Each has a `name`, and keys that take "
+            "the place of those of other tables: `base` of `[image]`; `index-url`, `extra-index-url`, "
+            "`requirements`, `constraints`, `extras` and `groups` of `[pip]`; `driver` and `gpus` of "
+            "`[gpu]`; `build-image` of `[docker]`.",
+            'cuda = [{ name = "cu128", extra-index-url = "https://wheels.example.org/cu128" }]',
+            (),
+        ),
+        Key(
+            "platform",
+            Items(Choice(Platform.SUPPORTED), at_least=1),
+            "Platforms, each in place of `image.platform`.",
+            'platform = ["linux/amd64", "linux/arm64"]',
+            otherwise="those of `image.platform`, as one image for all",
+        ),
+    ),
+)
+
+TABLES = (IMAGE, APT, CONDA, PIP, GPU, ENTROPY, RECORD, REGISTRY, DOCKER, BAKE)
 """All tables, in the order in which the docs tell them."""

@@ -18,8 +18,10 @@ from envfreeze.project import places, sources, taken
 from envfreeze.project.conda import beside_lock, join_pip, read_conda
 from envfreeze.project.configuration import OWN, PYPROJECT, read_configuration
 from envfreeze.project.index_tables import described
+from envfreeze.project.keys import VARIANT_TABLES
 from envfreeze.project.model import (
     AptArchive,
+    BakeSettings,
     DockerSettings,
     EntropySettings,
     GpuSettings,
@@ -46,7 +48,13 @@ _LAST_ID = 4_294_967_294
 """The greatest uid: one more is -1 in 32 bits, which the kernel takes for "unchanged"."""
 
 
-def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Project:
+def load(
+    root: Path,
+    *,
+    source: str | None = None,
+    resolve: bool = False,
+    instead: Mapping[str, Mapping[str, object]] | None = None,
+) -> Project:
     """Read what a project asks for.
 
     Args:
@@ -54,6 +62,7 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         source: the lock file of another tool that packages are taken from, relative to the folder, or
             `taken.ENVIRONMENT`; None: what the configuration says, else what the last lock was taken from.
         resolve: forget what the last lock was taken from.
+        instead: values of keys, by table and key, that take the place of what is written.
 
     Raises:
         UsageError: the configuration, a requirements file or pyproject.toml is missing or wrong; file and key
@@ -65,9 +74,14 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
     document = read_toml(root, PYPROJECT) or {}
     pyproject = Pyproject.of(document)
     found = read_configuration(root, document)
-    written = found or Written(OWN, "", {})
+    written = _instead(found or Written(OWN, "", {}), instead or {})
     settings = check(written)
     image = _image(root, written, settings["image"])
+    image = replace(
+        image,
+        python_mirror=image.python_mirror or pyproject.uv.python_mirror,
+        python_index=image.python_index or pyproject.uv.python_index,
+    )
     apt, keys = _apt(root, written, settings["apt"])
     if source is None and not resolve and settings["pip"]["lock"] is None:
         source = taken.remembered(root)
@@ -130,7 +144,15 @@ def load(root: Path, *, source: str | None = None, resolve: bool = False) -> Pro
         warnings=(*pyproject.uv.warnings, *sources.warned(pyproject.uv.sources)),
         mirrors={name: (mirror,) for name, mirror in settings["registry"]["mirrors"].items()},
         docker=docker,
+        bake=_bake(written, settings["bake"]),
     )
+
+
+def _instead(written: Written, instead: Mapping[str, Mapping[str, object]]) -> Written:
+    values = dict(written.values)
+    for table, keys in instead.items():
+        values[table] = {**values.get(table, {}), **keys}
+    return replace(written, values=values)
 
 
 def _folder(root: Path) -> Path:
@@ -189,6 +211,26 @@ def _docker(root: Path, written: Written, values: Mapping[str, Any]) -> DockerSe
         build_requires=_requirements(written, values["build-requires"]),
         build_env=dict(values["build-env"]),
         wheelhouse=values["wheelhouse"].removeprefix("./").rstrip("/"),
+    )
+
+
+def _bake(written: Written, values: Mapping[str, Any]) -> BakeSettings:
+    variants: list[tuple[str, dict[str, dict[str, object]]]] = []
+    for index, row in enumerate(values["cuda"]):
+        if row["name"] in {name for name, _ in variants}:
+            raise written.error(
+                f"bake.cuda[{index}].name", f"stands there twice: {row['name']}", "give it another name"
+            )
+        instead: dict[str, dict[str, object]] = {}
+        for key, value in row.items():
+            if key != "name":
+                instead.setdefault(VARIANT_TABLES[key], {})[key] = value
+        variants.append((row["name"], instead))
+    return BakeSettings(
+        output=values["output"].removeprefix("./").rstrip("/"),
+        pythons=tuple(values["python"] or ()),
+        cuda=tuple(variants),
+        platforms=tuple(map(Platform.parse, values["platform"] or ())),
     )
 
 

@@ -323,6 +323,24 @@ class DockerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BakeSettings:
+    """`[bake]`: a matrix of images. An axis that is empty is none.
+
+    Attributes:
+        output: folder of the docker-bake file, relative to the project.
+        pythons: minor versions of Python.
+        cuda: name of a variant, and what it puts in place of other tables' keys: by table and key.
+        platforms: platforms.
+
+    """
+
+    output: str = "bake"
+    pythons: tuple[str, ...] = ()
+    cuda: tuple[tuple[str, Mapping[str, Mapping[str, object]]], ...] = ()
+    platforms: tuple[Platform, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """What the user asks for.
 
@@ -346,6 +364,7 @@ class Project:
         warnings: what the project says and envfreeze does not follow, one sentence each.
         mirrors: `[registry] mirrors`: host of a registry to those of its mirrors, with a folder perhaps.
         docker: `[docker]`.
+        bake: `[bake]`.
 
     """
 
@@ -364,3 +383,4 @@ class Project:
     warnings: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     docker: DockerSettings = field(default_factory=DockerSettings)
+    bake: BakeSettings = field(default_factory=BakeSettings)

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from envfreeze.errors import UsageError
 from envfreeze.project.configuration import PYPROJECT
+from envfreeze.project.keys import ARCHIVE
 from envfreeze.project.kinds import quoted
 from envfreeze.project.model import Adjustments
 
@@ -39,6 +40,8 @@ _FOLLOWED = frozenset(
         "no-index",
         "override-dependencies",
         "prerelease",
+        "python-downloads-json-url",
+        "python-install-mirror",
         "resolution",
         "sources",
     }
@@ -77,8 +80,6 @@ _WITHOUT_EFFECT = frozenset(
         "publish-url",
         "pypy-install-mirror",
         "python-downloads",
-        "python-downloads-json-url",
-        "python-install-mirror",
         "python-preference",
         "reinstall",
         "reinstall-package",
@@ -149,7 +150,9 @@ class UvSettings:
         no_index: there is no index, only `find_links`.
         exclude_newer: as written.
         keyring: `keyring-provider = "subprocess"`.
-        adjustments: the rest.
+        adjustments: the rest of what shapes the resolution.
+        python_mirror: `python-install-mirror`.
+        python_index: `python-downloads-json-url`.
         warnings: keys that are not followed, one sentence each.
 
     """
@@ -163,6 +166,8 @@ class UvSettings:
     exclude_newer: object = None
     keyring: bool | None = None
     adjustments: Adjustments = field(default_factory=Adjustments)
+    python_mirror: str | None = None
+    python_index: str | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -188,6 +193,8 @@ class UvSettings:
             exclude_newer=table.get("exclude-newer"),
             keyring=None if keyring is None else keyring == "subprocess",
             adjustments=_adjustments(table),
+            python_mirror=_place(table, "python-install-mirror"),
+            python_index=_place(table, "python-downloads-json-url"),
             warnings=tuple(_warnings(table)),
         )
 
@@ -200,6 +207,14 @@ def _text(table: Mapping[str, Any], key: str) -> str | None:
     value = table.get(key)
     if value is not None and not isinstance(value, str):
         raise _wrong(key, "must be a string")
+    return value
+
+
+def _place(table: Mapping[str, Any], key: str) -> str | None:
+    """A URL that is locked, or fetched for what is."""
+    value = table.get(key)
+    for problem in ARCHIVE.problems(value, f"tool.uv.{key}") if value is not None else ():
+        raise UsageError(f"{PYPROJECT}: {problem.message}", hint=problem.hint)
     return value
 
 

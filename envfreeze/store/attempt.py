@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from envfreeze.store.address import Address
 from envfreeze.store.retry import retry_after
 
 if TYPE_CHECKING:
     import httpx
 
     from envfreeze.digest import Digest
-    from envfreeze.store.address import Address
     from envfreeze.store.authority import Authority
 
 CONNECT_SECONDS: Final = 10.0
@@ -96,8 +96,15 @@ def refused(
     )
 
 
-def explained(error: Exception, silence: float) -> AttemptError:
-    """Say what an error of httpx means; `silence` is how many seconds an answer was waited for."""
+def explained(error: Exception, silence: float, authority: Authority | None = None) -> AttemptError:
+    """Say what an error of httpx means.
+
+    Args:
+        error: the error.
+        silence: how many seconds an answer was waited for.
+        authority: knows what to do about certificates; None: whoever knows the usual ones.
+
+    """
     import ssl  # noqa: PLC0415 - heavy
 
     import httpx  # noqa: PLC0415 - heavy
@@ -105,7 +112,10 @@ def explained(error: Exception, silence: float) -> AttemptError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return AttemptError(f"its certificate is not trusted: {cause.verify_message}")
+            hint = _believing(error, authority)
+            return AttemptError(f"its certificate is not trusted: {cause.verify_message}", hint=hint)
+        if isinstance(cause, ssl.SSLError) and "CERTIFICATE_REQUIRED" in (cause.reason or ""):
+            return AttemptError("it wants to be shown a certificate", hint=_believing(error, authority))
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.ConnectTimeout):
         return AttemptError(f"no connection within {CONNECT_SECONDS:.0f} s", again=True)
@@ -116,3 +126,11 @@ def explained(error: Exception, silence: float) -> AttemptError:
     if isinstance(error, httpx.ProxyError):
         reason, final = f"the proxy refused: {reason}", reason.startswith("407")
     return AttemptError(reason, again=not final)
+
+
+def _believing(error: Exception, authority: Authority | None) -> str:
+    """What to do about a certificate."""
+    request = getattr(error, "_request", None)  # the property raises where there is none
+    if request is None or authority is None:
+        return "SSL_CERT_FILE names a file of certificates that are believed"
+    return authority.distrusted(Address.parse(str(request.url)))

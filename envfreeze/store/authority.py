@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     from envfreeze.store.address import Address
@@ -34,6 +35,17 @@ class Authority(Protocol):
 
     def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:
         """Say why 401 or 403 may have come, and what to do about it."""
+
+    def certificates(self, address: Address) -> ssl.SSLContext | None:
+        """Give what is believed of an address's server; None: the usual certificates.
+
+        Raises:
+            MachineError: they cannot be read.
+
+        """
+
+    def distrusted(self, address: Address) -> str:
+        """Say what to do where a server's certificate is not believed; empty: nothing is known."""
 
 
 def basic(user: str, password: str) -> str:
@@ -63,6 +75,14 @@ class Own:
             else f"no credentials for {address.host} in the URL or in netrc"
         )
         return reason + (f" ({self._trouble})" if self._trouble else ""), ""
+
+    def certificates(self, address: Address) -> ssl.SSLContext | None:  # noqa: ARG002 - the interface
+        """Believe the usual ones."""
+        return None
+
+    def distrusted(self, address: Address) -> str:  # noqa: ARG002 - the interface
+        """Name the variable that names further ones."""
+        return "SSL_CERT_FILE names a file of certificates that are believed"
 
 
 def _credentials(address: Address) -> tuple[tuple[str, str] | None, str]:

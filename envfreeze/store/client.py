@@ -6,17 +6,16 @@ whether asking again may help and shows no credentials.
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from envfreeze.errors import MachineError, UsageError
+from envfreeze.store import certificates
 from envfreeze.store.address import Address
 from envfreeze.store.attempt import CONNECT_SECONDS, AttemptError, explained, refused, said_by
 from envfreeze.store.authority import Authority, Own, basic
@@ -96,20 +95,27 @@ class Client:
     """
 
     def __init__(self, *, connections: int = 1, authority: Authority | None = None) -> None:
+        self._authority = authority
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._aborted = False
+        self._http = self._pool(certificates.usual())
+        self._special: dict[ssl.SSLContext, httpx.Client] = {}
+
+    def _pool(self, verify: ssl.SSLContext) -> httpx.Client:
         with _no_command_line():
             import httpx  # noqa: PLC0415 - heavy
 
         from envfreeze import __version__  # noqa: PLC0415 - the package may be importing this module
 
-        self._authority = authority
-        self._lock = threading.Lock()
-        self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._aborted = False
         try:
-            self._http = httpx.Client(
-                verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+            return httpx.Client(
+                verify=verify,
                 timeout=httpx.Timeout(_SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
-                limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+                limits=httpx.Limits(
+                    max_connections=self._connections, max_keepalive_connections=self._connections
+                ),
                 headers={
                     "User-Agent": f"envfreeze/{__version__}",
                     "Accept": "*/*",
@@ -131,7 +137,8 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        for pool in (self._http, *self._special.values()):
+            pool.close()
 
     def abort(self) -> None:
         """End what other threads are waiting for, now. They see an `AttemptError`."""
@@ -198,7 +205,7 @@ class Client:
             response = self._follow(url, request)
             yield response
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
-            raise explained(error, request.silence) from error
+            raise explained(error, request.silence, self._authority) from error
         finally:
             if response is not None:
                 with suppress(httpx.HTTPError, OSError):
@@ -246,7 +253,8 @@ class Client:
             sent["Content-Length"] = str(request.content.size)
         elif request.form is None and request.method not in _ASKING:
             sent["Content-Length"] = "0"
-        built = self._http.build_request(
+        pool = self._pool_of(address)
+        built = pool.build_request(
             request.method,
             address.url,
             headers=sent,
@@ -255,7 +263,17 @@ class Client:
             timeout=httpx.Timeout(request.silence, connect=CONNECT_SECONDS, pool=None),
             extensions={"trace": self._watch},
         )
-        return self._http.send(built, stream=True, follow_redirects=False)
+        return pool.send(built, stream=True, follow_redirects=False)
+
+    def _pool_of(self, address: Address) -> httpx.Client:
+        """The connections for an address, which depend on what is believed of its server."""
+        own = None if self._authority is None else self._authority.certificates(address)
+        if own is None:
+            return self._http
+        with self._lock:
+            if own not in self._special:
+                self._special[own] = self._pool(own)
+            return self._special[own]
 
     def _watch(self, event: str, told: Mapping[str, Any]) -> None:
         """Remember every socket, so that `abort` can end a wait that no flag would."""
@@ -288,23 +306,3 @@ def _hang_up(connected: socket.socket) -> None:
     # takes its state away under the thread that uses it.
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
-@lru_cache(maxsize=1)
-def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the system's certificates and certifi's."""
-    import ssl  # noqa: PLC0415 - heavy
-
-    import certifi  # noqa: PLC0415 - heavy
-
-    try:
-        if file or folder:
-            return ssl.create_default_context(cafile=file or None, capath=folder or None)
-        context = ssl.create_default_context()
-        context.load_verify_locations(cafile=certifi.where())
-    except (OSError, ssl.SSLError) as error:
-        raise MachineError(
-            f"the certificates cannot be read: {file or folder or certifi.where()}",
-            hint="look at SSL_CERT_FILE and SSL_CERT_DIR",
-        ) from error
-    return context

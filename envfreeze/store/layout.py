@@ -5,6 +5,7 @@
     blobs/sha256/ab/<hex>          content by digest, read-only
     facts/<rule>/ab/<hex>.json     small facts by rule and key
     partial/<hex>, <hex>.json      downloads that go on where they stopped, and what is known of their source
+    uploads/<hex>.json             where uploads to registries can be gone on with, for their user alone
     tmp/<session>/                 what open caches are writing; swept when its owner is gone
     locks/                         lock files
     guards/                        interpreters that uv asks (locking.guard)
@@ -38,7 +39,7 @@ Signature: 8a477f597d28d172789f06886806bc55
 """
 _VERSION: Final = re.compile(r"envfreeze cache (\d{1,9})\n?")
 _OURS: Final = frozenset(
-    {"blobs", "facts", "partial", "tmp", "locks", "repodata", "guards", "version", "CACHEDIR.TAG"}
+    {"blobs", "facts", "partial", "uploads", "tmp", "locks", "repodata", "guards", "version", "CACHEDIR.TAG"}
 )
 
 
@@ -86,6 +87,11 @@ class Layout:
         return self.root / "partial"
 
     @property
+    def uploads(self) -> Path:
+        """The folder of what is known of unfinished uploads to registries."""
+        return self.root / "uploads"
+
+    @property
     def repodata(self) -> Path:
         """The folder of what conda channels list, which the conda solver fills."""
         return self.root / "repodata"
@@ -118,6 +124,10 @@ class Layout:
     def blob(self, digest: Digest) -> Path:
         """Where the blob is or would be."""
         return self.blobs / digest.hex[:2] / digest.hex
+
+    def upload(self, repository: str, digest: Digest) -> Path:
+        """What is known of the upload of a blob into a repository."""
+        return self.uploads / f"{hashlib.sha256(f'{repository}@{digest}'.encode()).hexdigest()}.json"
 
     def lock(self, name: str) -> Path:
         """The lock file of a section's name, which may be any text."""

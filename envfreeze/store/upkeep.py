@@ -177,7 +177,8 @@ def _prune(layout: Layout, *, older_than_days: float | None, max_bytes: int | No
         # Nobody else is there, so every session but living ones of this process is a leftover.
         session.sweep(layout.tmp)
     _remove_orphans(layout)
-    blobs, partial = list(_files(layout.blobs)), list(_files(layout.partial))
+    blobs = list(_files(layout.blobs))
+    partial = [*_files(layout.partial), *_files(layout.uploads)]
     known = [_Item(item.path, item.status, is_fact=True) for item in _files(layout.facts)]
     items = blobs + partial + list(_files(layout.repodata)) + known
     if older_than_days is None and max_bytes is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envfreeze.compare.images import compare
-from envfreeze.compare.model import Finding, Level, Verdict
+from envfreeze.compare import causes
+from envfreeze.compare.indexes import compare_all
+from envfreeze.compare.model import Kind, Level, Verdict, finding
 from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import files, lockfile
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
     from envfreeze.verbs.rebuilding import Rebuilding
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a lock makes, against what is asked for.
+
+    Attributes:
+        verdict: how they compare.
+        rebuilt: what the lock makes, by platform.
+
+    """
+
+    verdict: Verdict
+    rebuilt: tuple[Image, ...]
+
+
 def verify(
     text: str,
     lock: Path,
@@ -30,7 +46,7 @@ def verify(
     given: Mapping[Digest, Image] | None,
     anew: Rebuilding,
     engine: str = NATIVE,
-) -> Verdict:
+) -> Compared:
     """Build a lock and compare with an image.
 
     Args:
@@ -50,25 +66,33 @@ def verify(
     folder = (lock if lock.is_dir() else lock.parent).resolve()
     if not lock.is_dir() and lock.name != lockfile.NAME:
         raise UsageError(f"{lock} is no {lockfile.NAME}", hint=f"--lock {lock.parent / lockfile.NAME}")
-    rebuilt = anew.make(engine, files.read(folder), folder).images
+    rebuilt = anew.images(files.read(folder), folder, engine)
+    return Compared(_verdict(text, rebuilt, root=root, given=given, anew=anew), rebuilt)
+
+
+def _verdict(
+    text: str,
+    rebuilt: Sequence[Image],
+    *,
+    root: Path,
+    given: Mapping[Digest, Image] | None,
+    anew: Rebuilding,
+) -> Verdict:
+    whole = one_image(rebuilt)
     digest = _digest(text)
     if digest is not None and (same := _whose(digest, rebuilt)) is not None:
-        return Verdict(Level.IDENTICAL, same, same, ())
-    if digest is not None and isinstance(images.parse(text), Digest) and not given:
-        whole = one_image(rebuilt).digest
-        said = Finding(
-            "", None, None, f"nothing is known of {digest} but that the lock makes another image", ""
-        )
-        return Verdict(Level.DIFFERENT, digest, whole, (said,))
+        return Verdict(Level.IDENTICAL, same, same)
     if given:
-        return _compared(list(given.values()), rebuilt, digest)
+        verdict = compare_all(one_image(list(given.values())), whole, progress=anew.progress)
+        return verdict if digest is None else replace(verdict, reference=digest)
+    if digest is not None and isinstance(images.parse(text), Digest):
+        what = f"nothing is known of {digest} but that the lock makes another image"
+        said = finding(Kind.LAYER_CONTENT, "", what, causes.NOT_AT_HAND)
+        return Verdict(Level.DIFFERENT, digest, whole.digest, (said,), {Kind.LAYER_CONTENT: 1})
     with images.opened(
         text, root=root, cache=anew.cache, offline=anew.offline, progress=anew.progress
     ) as found:
-        whole = one_image(rebuilt).digest
-        if found.digest == whole:
-            return Verdict(Level.IDENTICAL, whole, whole, ())
-        return _compared(images.images_of(found), rebuilt, found.digest)
+        return compare_all(found, whole, progress=anew.progress)
 
 
 def _digest(text: str) -> Digest | None:
@@ -86,25 +110,3 @@ def _whose(digest: Digest, rebuilt: Sequence[Image]) -> Digest | None:
     return next(
         (image.digest for image in rebuilt if digest in {image.digest, Digest.of(image.config)}), None
     )
-
-
-def _compared(originals: Sequence[Image], rebuilt: Sequence[Image], asked: Digest | None) -> Verdict:
-    """Compare platform by platform; what only one side has is a difference."""
-    ours = {image.platform: image for image in rebuilt}
-    findings: list[Finding] = []
-    levels: list[Level] = []
-    for original in originals:
-        made = ours.get(original.platform)
-        if made is None:
-            raise UsageError(
-                f"the lock is for {', '.join(map(str, ours))}, and the image for {original.platform}",
-                hint="add the platform to [image] platform, and lock again",
-            )
-        verdict = compare(original, made)
-        levels.append(verdict.level)
-        findings.extend(verdict.findings)
-    order = list(Level)
-    worst = max(levels, key=order.index, default=Level.DIFFERENT)
-    reference = originals[0].digest if len(originals) == 1 else asked or originals[0].digest
-    made_whole = ours[originals[0].platform].digest if len(originals) == 1 else one_image(rebuilt).digest
-    return Verdict(worst, reference, made_whole, tuple(findings))

@@ -21,6 +21,7 @@ from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapsh
 from envfreeze.records.store import open_store
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import driving, making, pushing, recording
+from envfreeze.verbs import sbom as bills
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.driving import NATIVE, own_folder
 
@@ -92,6 +93,7 @@ def build(
     cache_from: Sequence[str] = (),
     engine: str | None = None,
     options: driving.Options = driving.Options(),  # noqa: B008 - frozen
+    sbom: str | None = None,
     tag: str | None = None,
     platform: Platform | None = None,
     record: bool = True,
@@ -113,6 +115,7 @@ def build(
             pushers' word; for others what `driving.Options` says of it.
         engine: `native`, `docker`, `podman` or `buildah`; None: what `[docker] engine` says.
         options: what is said to an engine that builds a Dockerfile.
+        sbom: format of a bill of materials that is attached to each image that is pushed; None: none is.
         tag: the image's name in the layout, the archive and the engine.
         platform: build this one alone.
         record: write a record of the build.
@@ -132,6 +135,7 @@ def build(
     started = time.monotonic()
     engine = driving.chosen(engine, project)
     driving.check(engine, options)
+    bills.check(sbom, push)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
     options, named = _cache_from(engine, cache_from, options, offline=offline)
     if tag is not None and reference.with_tag(tag) is None:
@@ -145,7 +149,7 @@ def build(
         progress.warn(note)
     lock = _for_platform(lock, platform)
     store = open_store(root, stores=project.record.stores, progress=progress) if record else None
-    names = driving.files_of(engine, lock, project, root)
+    names = driving.files_of(engine, lock, project)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:
@@ -182,8 +186,9 @@ def build(
             store.add(recorded)
         loaded = docker.load(_loadable(images), tag=tag, only=_LOADS.get(engine)) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
-    registry_name = None if pushed is None else pushed.reference.name
-    carried = recording.publish(store, recorded, lock_files, registry_name, cache=cache)
+        place = None if pushed is None else pushed.reference
+        bills.leave(sbom, images, root, place, cache=cache, progress=progress)
+    carried = recording.publish(store, recorded, lock_files, place, cache=cache)
     return BuildOutcome(
         digest=whole.digest,
         images=images,

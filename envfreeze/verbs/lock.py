@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from envfreeze.locking.changes import Change
     from envfreeze.locking.imports.model import ImportedLock
-    from envfreeze.locking.model import Lock, Target
+    from envfreeze.locking.model import Devel, Lock, Target
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
 
@@ -66,6 +66,7 @@ def lock(
     progress: Progress = SILENT,
     environment: ImportedLock | None = None,
     solve_gpu: bool = False,
+    folder: Path | None = None,
 ) -> LockOutcome:
     """Lock a project and write the lock files into its folder.
 
@@ -88,6 +89,7 @@ def lock(
             with `source=taken.ENVIRONMENT`; None: those that the last lock took.
         solve_gpu: where the machines of `[gpu]` cannot run the newest versions, look for the newest that they
             can.
+        folder: where the lock files are; None: in the project's folder.
 
     Raises:
         UsageError: the project asks for what cannot be.
@@ -110,7 +112,8 @@ def lock(
     )
     if solve_gpu:
         _check_solvable(project)
-    before = _last(project.root, progress)
+    folder = folder or project.root
+    before = _last(folder, project.root, progress)
     _check_source(project, before, upgraded, progress)
     inputs = digests(project, before)
     moving = upgrade or bool(upgraded) or exclude_newer is not None
@@ -128,7 +131,7 @@ def lock(
         progress.warn(
             "the lock was sealed and no longer is, since it changed; seal it: envfreeze lock --seal"
         )
-    written = files.write(made, project.root)
+    written = files.write(made, folder, project.root)
     if project.docker.build:
         written = (*written, *_wheelhouse(made, project, wish))
     if project.docker.output is not None:
@@ -136,7 +139,7 @@ def lock(
     notes = sorted({note for target in made.targets for note in (*target.base.notes, *_build_notes(target))})
     from envfreeze.locking import changes  # noqa: PLC0415 - not before the packages are asked for
 
-    return LockOutcome(made, project.root, written, changes.between(before, made), tuple(notes))
+    return LockOutcome(made, folder, written, changes.between(before, made), tuple(notes))
 
 
 def _wheelhouse(made: Lock, project: Project, wish: Wish) -> tuple[Path, ...]:
@@ -217,6 +220,7 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
             replace(
                 target,
                 manifest=None,
+                workdir_free=False,
                 layers=tuple(replace(layer, seal=None) for layer in target.layers),
                 base=replace(
                     target.base,
@@ -227,12 +231,18 @@ def _says_the_same(before: Lock, made: Lock) -> bool:
                 wheels=tuple(replace(wheel, dependencies=()) for wheel in target.wheels),
                 gpu=None if target.gpu is None else replace(target.gpu, tables=_NO_TABLES),
                 standalone=None if target.standalone is None else replace(target.standalone, urls=()),
+                devel=None if target.devel is None else _bare_devel(target.devel),
             )
             for target in lock.targets
         )
         return replace(lock, targets=tuple(targets))
 
     return bare(before) == bare(made)
+
+
+def _bare_devel(devel: Devel) -> Devel:
+    packages = tuple(replace(deb, depends=()) for deb in devel.base.packages)
+    return replace(devel, base=replace(devel.base, archives=(), packages=packages))
 
 
 def _explained(before: Lock, made: Lock) -> Lock:
@@ -258,9 +268,9 @@ def _explained(before: Lock, made: Lock) -> Lock:
     return replace(before, targets=tuple(targets))
 
 
-def _last(root: Path, progress: Progress) -> Lock | None:
+def _last(folder: Path, root: Path, progress: Progress) -> Lock | None:
     try:
-        return files.read(root)
+        return files.read(folder, root)
     except UsageError:
         return None
     except files.EditedError as error:

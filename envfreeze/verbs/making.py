@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
+from envfreeze.errors import UsageError
 from envfreeze.locking import indexes
-from envfreeze.project.load import load
 from envfreeze.verbs import compiling, driving
 
 if TYPE_CHECKING:
@@ -47,15 +47,6 @@ class Surroundings:
     progress: Progress
     offline: bool = False
     workers: int | None = None
-
-    def needed(self) -> Project:
-        """The project, for what cannot do without.
-
-        Raises:
-            EnvfreezeError: the project cannot be read.
-
-        """
-        return load(self.root) if self.project is None else self.project
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +147,13 @@ def by_program(
         EnvfreezeError: as `driving.make` says.
 
     """
-    project = at.needed()
-    compiling.ensure(lock, project, cache=at.cache, progress=at.progress, offline=at.offline)
+    if at.project is None:
+        raise UsageError(f"{at.root} has no project that can be read, which the engine {engine} needs")
+    compiling.ensure(lock, at.project, cache=at.cache, progress=at.progress, offline=at.offline)
     built = driving.make(
         engine,
         lock,
-        project,
+        at.project,
         folder=folder,
         into=at.scratch,
         logs=logs,
@@ -176,8 +168,13 @@ def by_program(
 def _assembled(
     lock: Lock, at: Surroundings, *, ready: ReadyLayers | None, lean: bool, reuse: bool
 ) -> Assembly:
-    authenticate = str if at.project is None else partial(indexes.authenticate, project=at.project)
-    compiled = partial(compiling.compiled, cache=at.cache, progress=at.progress, offline=at.offline)
+    project = at.project
+    authenticate = str if project is None else partial(indexes.authenticate, project=project)
+    compiled = None
+    if project is not None:
+        compiled = partial(
+            compiling.compiled, project, cache=at.cache, progress=at.progress, offline=at.offline
+        )
     return native.assemble(
         lock,
         root=at.root,
@@ -189,7 +186,7 @@ def _assembled(
         authenticate=authenticate,
         ready=ready,
         lean=lean,
-        compiled=lambda wheel, target: compiled(at.needed(), wheel, target),
+        compiled=compiled,
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import UsageError
+from envfreeze.errors import NetworkError, UsageError
 from envfreeze.locking import conda, indexes, toolchain
 from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import PREFIX, STANDALONE_PREFIX
+from envfreeze.locking.standalone.places import MIRRORS
 from envfreeze.verbs import cuda_base
 from envfreeze.verbs.wish import BASE, PYTHON
 
@@ -84,19 +85,31 @@ def resolved(
     )
     if lacking is None:
         return found
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking.standalone import resolution as standalone  # noqa: PLC0415 - only for such Pythons
 
-    build = standalone.resolve(
-        project,
-        platform,
-        standalone.Means(wish.cache, wish.offline, wish.progress),
-        glibc=found.glibc,
-        why=lacking.why,
-        nearest_to=lacking.minor,
-        prefix=lacking.prefix,
-        last=None if last is None else last.standalone,
-        move=wish.upgrade or PYTHON in wish.upgrade_packages,
-    )
+    before = None if last is None else last.standalone
+    try:
+        build = standalone.resolve(
+            project,
+            platform,
+            standalone.Means(wish.cache, wish.offline, wish.progress),
+            glibc=found.glibc,
+            nearest_to=lacking.minor,
+            prefix=lacking.prefix,
+            last=before,
+            move=wish.upgrade or PYTHON in wish.upgrade_packages,
+        )
+    except NetworkError as error:
+        raise type(error)(
+            error.message,
+            hint=error.hint if MIRRORS in error.hint else "; ".join(filter(None, (error.hint, MIRRORS))),
+            details=(*error.details, f"a build of python-build-standalone is wanted: {lacking.why}"),
+        ) from error
+    if wish.review and build != before:
+        wish.progress.note(
+            f"{platform}: Python {build.version} is the build {build.build} of python-build-standalone: "
+            f"{lacking.why}"
+        )
     return replace(found, python=build.version, standalone=build)
 
 
@@ -132,11 +145,11 @@ def _of_suite(
 
 def _lacking(project: Project) -> _Lacking | None:
     """What the suite's own Python is not good for; None: it is the one."""
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moves
-    from envfreeze.locking.apt import suites  # noqa: PLC0415 - with it
+    from envfreeze.locking.apt import suites  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.locking.standalone.choice import instead_of_suite  # noqa: PLC0415 - with it
 
     suite = suites.find(project.image.base, suites.shipped())
-    if not standalone.instead_of_suite(project, suite.python):
+    if not instead_of_suite(project, suite.python):
         return None
     if project.image.python_source is not None:
         return _Lacking("[image] python-source says so", suite.python)
@@ -194,10 +207,12 @@ def drift(project: Project, target: Target, wish: Wish, *, python: bool) -> tupl
 
 
 def _of_python(project: Project, target: Target) -> Iterator[str]:
-    from envfreeze.locking import standalone  # noqa: PLC0415 - not needed where nothing moved
-
     locked = target.standalone
-    if locked is not None and not standalone.fits(project, locked):
+    if locked is None:
+        return
+    from envfreeze.locking.standalone.choice import meets  # noqa: PLC0415 - only for such Pythons
+
+    if not meets(project, locked.version):
         yield f"the Python is {locked.version}, which is not what the project asks for"
 
 

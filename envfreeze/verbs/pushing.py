@@ -132,5 +132,6 @@ class Side:
             [catalog.Made(made.target, made.keys, made.verdict, made.room) for made in assembly.images],
             (lambda _: None) if self.ready is None else self.ready.beside,
             {} if self.ready is None else self.ready.dist_info(),
+            (lambda _: None) if self.ready is None else self.ready.contents_beside,
         )
         attach(at, parts, artifact_type=catalog.TYPE, registries=registries, cache=self._cache)

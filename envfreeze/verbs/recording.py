@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from envfreeze.oci.reference import Reference
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record
     from envfreeze.records.store import RecordStore
@@ -74,7 +75,7 @@ def publish(
     store: RecordStore | None,
     record: Record | None,
     lock_files: Mapping[str, bytes],
-    repository: str | None,
+    where: Reference | None,
     *,
     cache: Cache | None = None,
 ) -> str | None:
@@ -86,7 +87,7 @@ def publish(
         store: of the project; None: nothing is recorded.
         record: of the build; None: likewise.
         lock_files: what it was built from, by name.
-        repository: registry and repository that has the image; None: it was not pushed.
+        where: the image was pushed to; None: nowhere.
         cache: keeps others on this machine from changing a registry's list at the same moment.
 
     Returns:
@@ -95,7 +96,7 @@ def publish(
     """
     if store is None or record is None:
         return None
-    if repository is None:
+    if where is None:
         if not store.written:
             store.progress.warn(
                 "the build is recorded nowhere: [record] store names the registry alone, and the image was "
@@ -107,6 +108,6 @@ def publish(
         from envfreeze.records.registry_shelf import RegistryShelf  # noqa: PLC0415 - heavy
 
         with Registries(progress=store.progress) as registries:
-            shelf = RegistryShelf(repository, registries, cache, store.progress)
+            shelf = RegistryShelf(where.name, registries, cache, store.progress)
             replace(store, registry=shelf).attach(record, lock_files)
     return store.publish(record)

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+from comparing import bench_diff, bench_peers
+
 ENVFREEZE = Path(sys.executable).with_name("envfreeze")
 UV = Path(sys.executable).with_name("uv")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "torch-gpu"
@@ -52,7 +54,11 @@ def main(chosen: list[str]) -> None:
         "lock": bench_lock,
         "sizes": bench_sizes,
         "records": bench_records,
+        "diff": lambda: bench_diff(show, ENVFREEZE, HOME, PeakMemory),
     }
+    # What others print is no figure: only on request.
+    if "peers" in chosen:
+        benchmarks["peers"] = bench_peers
     for name in chosen or benchmarks:
         benchmarks[name]()
 

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -189,8 +190,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory, registry_at) -> Iterator[
 
 
 @contextmanager
-def docker_registry(folder: Path, *, private: bool = False) -> Iterator[Registry]:
-    """Run Debian's docker-registry; `private`: it wants `LOGIN`."""
+def docker_registry(
+    folder: Path, *, private: bool = False, tls: tuple[Path, Path] | None = None
+) -> Iterator[Registry]:
+    """Run Debian's docker-registry; `private`: it wants `LOGIN`; `tls`: its certificate and key."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         host = f"127.0.0.1:{free.getsockname()[1]}"
     folder.mkdir(exist_ok=True)
@@ -201,11 +204,18 @@ def docker_registry(folder: Path, *, private: bool = False) -> Iterator[Registry
     if private:
         (folder / "htpasswd").write_text(_HTPASSWD)
         text += f"auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
+    if tls is not None:
+        text = text.replace("}}\nhttp: {", f"}}}}\nhttp: {{tls: {{certificate: {tls[0]}, key: {tls[1]}}}, ")
     configuration.write_text(text)
 
     def answers() -> bool:
         try:
-            connection = http.client.HTTPConnection(host, timeout=1)
+            connection: http.client.HTTPConnection
+            if tls is None:
+                connection = http.client.HTTPConnection(host, timeout=1)
+            else:
+                unchecked = ssl._create_unverified_context()  # noqa: S323 - whether it answers is all
+                connection = http.client.HTTPSConnection(host, timeout=1, context=unchecked)
             connection.request("GET", "/v2/")
             status = connection.getresponse().status
             connection.close()

@@ -185,27 +185,32 @@ devels = st.builds(
 
 
 def targets(platform: str) -> st.SearchStrategy[Target]:
-    return st.builds(
-        Target,
-        platform=st.just(Platform.parse(platform)),
-        python=st.sampled_from(["3.13.5", "3.11.2", "3.15.0rc1"]),
-        glibc=st.sampled_from(["2.41", "2.36"]),
-        manylinux=st.sampled_from(["manylinux_2_40", "manylinux_2_36"]),
-        base=bases(),
-        wheels=st.lists(wheels() | built(), max_size=4, unique_by=lambda wheel: wheel.name).map(
-            lambda found: tuple(sorted(found, key=lambda wheel: wheel.name))
-        ),
-        layers=st.lists(layers, max_size=4).map(tuple),
-        manifest=st.none() | digests,
-        gpu=st.none() | gpus,
-        environment=st.sampled_from(["opt/venv", "opt/envfreeze/venv"]),
-        devel=st.none() | devels,
-    ).flatmap(
-        lambda target: (
-            st.builds(replace, st.just(target), standalone=st.none() | standalone)
-            if target.python == "3.13.5"
-            else st.just(target)
+    return (
+        st.builds(
+            Target,
+            platform=st.just(Platform.parse(platform)),
+            python=st.sampled_from(["3.13.5", "3.11.2", "3.15.0rc1"]),
+            glibc=st.sampled_from(["2.41", "2.36"]),
+            manylinux=st.sampled_from(["manylinux_2_40", "manylinux_2_36"]),
+            base=bases(),
+            wheels=st.lists(wheels() | built(), max_size=4, unique_by=lambda wheel: wheel.name).map(
+                lambda found: tuple(sorted(found, key=lambda wheel: wheel.name))
+            ),
+            layers=st.lists(layers, max_size=4).map(tuple),
+            manifest=st.none() | digests,
+            gpu=st.none() | gpus,
+            environment=st.sampled_from(["opt/venv", "opt/envfreeze/venv"]),
+            workdir_free=st.booleans(),
+            devel=st.none() | devels,
         )
+        .flatmap(
+            lambda target: (
+                st.builds(replace, st.just(target), standalone=st.none() | standalone)
+                if target.python == "3.13.5"
+                else st.just(target)
+            )
+        )
+        .map(lambda target: target if target.manifest is not None else replace(target, workdir_free=False))
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from envfreeze.errors import NetworkError, ResolutionError
 from envfreeze.locking import pip, piptools
 from envfreeze.locking.pip import PipTarget
-from envfreeze.locking.way_out import bases
+from envfreeze.locking.way_out import python
 from envfreeze.oci.platform import Platform
 from envfreeze.project.model import CondaSettings, CondaSpec
 
@@ -45,17 +45,16 @@ def test_pip_tools_tells_the_same(index, make_wheel, told):
     assert said.startswith("check the spelling of transfomers")
 
 
-def test_a_package_for_older_pythons_names_the_bases_that_have_one(index, make_wheel, told):
+def test_a_package_for_older_pythons_names_the_nearest_that_can_be_had(index, make_wheel, told):
     for minor in (11, 12):
         index.add(make_wheel("native", tag=f"cp3{minor}-cp3{minor}-manylinux_2_28_x86_64"))
     assert told("native") == (
-        "take a version of native that has wheels for this Python, or another Python: "
-        '[image] base = "apt:ubuntu/noble" (3.12) or "apt:debian/bookworm" (3.11)'
+        'take a version of native that has wheels for this Python, or another Python: [image] python = "3.12"'
     )
 
 
-def test_a_package_for_pythons_that_no_base_has(index, make_wheel, told):
-    index.add(make_wheel("native", tag="cp38-cp38-manylinux_2_28_x86_64"))
+def test_a_package_for_pythons_that_there_are_not(index, make_wheel, told):
+    index.add(make_wheel("native", tag="cp36-cp36m-manylinux_2_28_x86_64"))
     assert told("native") == "take a version of native that has wheels for this Python"
 
 
@@ -75,14 +74,16 @@ def test_where_conda_provides_python_its_file_is_the_place(index, make_wheel, to
     assert said.endswith("or ask for another `python` in environment.yml")
     elsewhere = replace(conda, specs={"linux-64": (CondaSpec("python-dateutil", 3),)})
     said = told("native", change=lambda project: replace(project, conda=elsewhere))
-    assert "apt:ubuntu/noble" in said
+    assert said.endswith('[image] python = "3.12"')
 
 
 def test_a_package_for_newer_pythons(index, make_wheel, told):
     index.add(make_wheel("young", requires_python=">=3.13"))
     said = told("young", target=replace(AMD64, python="3.12.3", glibc="2.39"))
-    assert said.startswith("take a version of young that knows this Python, or another Python: [image] base")
-    assert said.endswith('"apt:debian/trixie" (3.13)')
+    assert said.startswith(
+        "take a version of young that knows this Python, or another Python: [image] python"
+    )
+    assert said.endswith('"3.13"')
 
 
 def test_a_package_of_another_system(index, make_wheel, told):
@@ -123,9 +124,10 @@ def test_a_cutoff_may_be_what_hides_the_answer(index, make_wheel, told):
     assert said.endswith(", or a later exclude-newer than 2025-06-01T00:00:00Z")
 
 
-def test_bases_of_a_range():
-    assert bases("<3.12") == " (apt:debian/bookworm)"
-    assert bases("==3.8.*") == ""
+def test_a_python_of_a_range():
+    assert python("<3.12") == ' ([image] python = "3.11")'
+    assert python("!=3.13.*") == ' ([image] python = "3.14")'
+    assert python("==3.6.*") == ""
 
 
 class TestCircles:

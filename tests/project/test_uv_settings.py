@@ -151,6 +151,23 @@ def test_a_wrong_index_is_named(own, words, refused):
     assert words in refused("", f"[pip]\n{own}\n").message
 
 
+def test_where_pythons_come_from_is_followed_and_no_input(load, refused):
+    uv = (
+        '[tool.uv]\npython-install-mirror = "https://mirror.example.org/pbs"\n'
+        'python-downloads-json-url = "file:///srv/builds.json"\n'
+    )
+    project = load(uv)
+    assert project.image.python_mirror == "https://mirror.example.org/pbs"
+    assert project.image.python_index == "file:///srv/builds.json"
+    assert project.warnings == ()
+    assert project.inputs[CONFIGURATION] == load("").inputs[CONFIGURATION]
+    own = load(uv, '[image]\npython-mirror = "https://own.example.org"\n').image
+    assert (own.python_mirror, own.python_index) == ("https://own.example.org", "file:///srv/builds.json")
+    error = refused('[tool.uv]\npython-install-mirror = "https://ada:sesame@example.org"\n')
+    assert "tool.uv.python-install-mirror must be an http://" in error.message
+    assert "sesame" not in f"{error.message}{error.hint}"
+
+
 def test_keys_that_could_change_the_answer_are_warned_of_by_name(load):
     uv = (
         "[tool.uv]\nno-binary-package = ['torch']\nlink-mode = 'copy'\ndev-dependencies = []\n"

@@ -36,7 +36,7 @@ def message(configured, text):
             "unknown key data",
             (
                 "the tables that this version of envfreeze knows: image, apt, conda, pip, gpu, entropy, "
-                "record, registry"
+                "record, registry, docker, bake"
             ),
         ),
         (

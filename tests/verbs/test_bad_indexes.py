@@ -91,6 +91,7 @@ def test_requirements_that_contradict_each_other_are_exit_3(small_project, refus
 
 def test_a_python_that_the_suite_does_not_have_is_exit_2(small_project, refused):
     work = small_project()
-    work.replace("envfreeze.toml", "[image]\n", '[image]\npython = "3.12"\n')
+    lines = '[image]\npython = "3.12"\npython-source = "distribution"\n'
+    work.replace("envfreeze.toml", "[image]\n", lines)
     said = refused(work, 2, "lock")
     assert "apt:debian/trixie has Python 3.13, not 3.12" in said

@@ -202,6 +202,19 @@ def test_without_a_python_of_condas_the_image_keeps_the_bases(mixed, channel):
     assert {row["manager"] for row in document["package"]} == {"conda"}
 
 
+def test_where_python_comes_from_can_be_told(mixed, channel, refused):
+    mixed.replace("envfreeze.toml", "[image]\n", '[image]\npython-source = "standalone"\n')
+    said = refused(mixed, 2, "lock")
+    assert '[image] python-source is "standalone", and the conda packages bring Python' in said
+    mixed.replace("envfreeze.toml", '"standalone"', '"conda"')
+    mixed.write("environment.yml", environment(channel, "zlib", "pip"))
+    ended = mixed.run("lock")
+    assert ended.code == 0, ended.stderr
+    (target,) = lock_files.read(mixed.root).targets
+    assert (target.python, target.prefix) == (f"{MINOR}.4", "opt/conda")
+    assert mixed.run("lock", "--check").stdout == "current\n"
+
+
 def test_taking_the_conda_side_away_takes_its_file_away(locked):
     locked.replace("envfreeze.toml", '[conda]\nenvironment = "environment.yml"\n', "")
     ended = locked.run("lock")

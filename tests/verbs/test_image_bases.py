@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ CUDA = {
 }
 RELEASE = b'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
 NAME = "nvidia/cuda"
+GZIP = b"\x1f\x8b"
 
 
 @pytest.fixture
@@ -416,3 +418,72 @@ def test_a_private_base_shows_no_password_anywhere(work, registry, tmp_path):
     everything += [path.read_text(errors="replace") for path in work.root.rglob("*") if path.is_file()]
     for secret in ("sesame-street", auth, "Bearer good"):
         assert not any(secret in text for text in everything)
+
+
+# ------------------------------------------------------------------- a base that an empty machine has not
+
+
+@pytest.fixture
+def moved(work, registry, tools):
+    """The project, pushed; then one of its packages has moved, on a machine that has nothing."""
+    ok(work.run("lock"))
+    ref = f"{registry.host}/team/train"
+    ok(work.run("build", "--no-record", "--push", f"{ref}:main"))
+    work.site.add_wheel("gamma", tools.wheel_of("gamma", "2.0"), "2.0")
+    ok(work.run("lock", "--upgrade-package", "gamma"))
+    work.ref = ref
+    return work
+
+
+def elsewhere(work, name):
+    return replace(work, cache=work.cache.with_name(name))
+
+
+def fetched(registry):
+    """The blobs that were asked for since."""
+    return {Digest.parse(path.rpartition("/")[2]) for path in registry.paths("/blobs/sha256", "GET")}
+
+
+def test_a_moved_package_reads_no_layer_of_a_base_that_the_catalogue_tells_of(moved, registry):
+    (target,) = files.read(moved.root).targets
+    layers = {layer.digest for layer in target.image.layers}
+    registry.asked.clear()
+    push = (
+        "--json",
+        "build",
+        "--no-record",
+        "--push",
+        f"{moved.ref}:new",
+        "--cache-from",
+        f"{moved.ref}:main",
+    )
+    document = json.loads(ok(elsewhere(moved, "empty").run(*push)).stdout)
+    assert not fetched(registry) & layers
+    assert document["layers_built"] >= 1
+    assert ok(elsewhere(moved, "plain").run("build", "--no-record")).digest == Digest.parse(
+        document["digest"]
+    )
+    # What was told of the base is handed on, and still is no fact of that machine's cache.
+    registry.asked.clear()
+    again = json.loads(ok(elsewhere(moved, "third").run(*[*push[:-1], f"{moved.ref}:new"])).stdout)
+    # The environment, made of what was told, is not: it is made anew.
+    assert (again["digest"], again["layers_built"]) == (document["digest"], 1)
+    assert not fetched(registry) & layers
+    assert ok(elsewhere(moved, "empty").run("build", "--no-record")).digest == Digest.parse(
+        document["digest"]
+    )
+    assert fetched(registry) >= layers
+
+
+def test_what_a_catalogue_does_not_tell_is_read(moved, registry):
+    (target,) = files.read(moved.root).targets
+    held = registry.blobs["team/train"]
+    lists = [
+        name for name, blob in held.items() if blob[:2] == GZIP and b'{"items":' in gzip.decompress(blob)
+    ]
+    assert len(lists) == len({layer.digest for layer in target.image.layers})
+    for name in lists:
+        del held[name]
+    push = ("build", "--no-record", "--push", f"{moved.ref}:new", "--cache-from", f"{moved.ref}:main")
+    digest = ok(elsewhere(moved, "empty").run(*push)).digest
+    assert ok(elsewhere(moved, "plain").run("build", "--no-record")).digest == digest

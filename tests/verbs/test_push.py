@@ -9,6 +9,7 @@ import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.engines.native import catalog
+from envfreeze.locking import files
 from envfreeze.oci.registry.referrers import tag_of
 
 NAME = "team/train"
@@ -264,3 +265,39 @@ def test_a_sealed_lock_downloads_nothing_where_the_registry_has_its_layers(small
     assert set(document["record"]["reused"]) == {layer["digest"] for layer in document["images"][0]["layers"]}
     assert not from_the_index(work, before)
     assert registry.received() - sent < 60_000
+
+
+def test_a_sealed_lock_with_project_files_needs_no_catalogue_either(small_project, registry, ref):
+    work = small_project()
+    ok(work.run("lock", "--seal"))
+    assert "workdir-free = true" in (work.root / "envfreeze.lock").read_text()
+    work.commit()
+    first = ok(work.run("build", "--push", f"{ref}:main")).stdout.strip()
+    registry.manifests[NAME].pop(tag_of(Digest.parse(first)))
+    other = fresh(work, "other")
+    other.write("train.py", "print('changed')\n")
+    before = work.site.asked.copy()
+    document = built(other.run("--json", "build", "--push", f"{ref}:again"))
+    assert document["layers_built"] == 0
+    assert len(document["pushed"]["sent"]) == 2
+    assert not from_the_index(work, before)
+    ours = [layer["digest"] for layer in document["images"][0]["layers"]]
+    assert built(fresh(work, "third").run("--json", "build"))["digest"] == document["digest"]
+    assert set(document["record"]["reused"]) == set(ours[:-1])
+
+
+def test_a_seal_that_lies_about_the_folder_is_found_out(small_project):
+    """The environment has something where the project's files go, and the seal says that it has not."""
+    work = small_project()
+    work.replace("envfreeze.toml", 'workdir = "/app"', 'workdir = "/usr/lib"')
+    ok(work.run("lock", "--seal"))
+    lock = work.root / "envfreeze.lock"
+    assert "workdir-free" not in lock.read_text()
+    locked = files.read(work.root)
+    files.write(
+        replace(locked, targets=tuple(replace(target, workdir_free=True) for target in locked.targets)),
+        work.root,
+    )
+    ended = work.run("lock", "--check", "--seal")
+    assert (ended.code, ended.stdout) == (1, "drift\n")
+    assert "the seal says that nothing is at /usr/lib, and something is" in ended.stderr

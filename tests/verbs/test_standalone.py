@@ -234,6 +234,22 @@ def test_a_seal_covers_it_and_what_is_cached_needs_no_network(work, site):
     assert target_of(work).manifest == sealed.manifest
 
 
+def test_where_a_registry_has_its_layer_the_archive_is_not_fetched(work, site, registry_server):
+    lock(work)
+    with registry_server.serve() as served:
+        where = f"{served.host}/team/train:1"
+        with Cache.open(work.cache) as cache:
+            first = envfreeze.build(load(work.root), cache=cache, record=False, push=where)
+        shutil.rmtree(work.cache)
+        site.files.clear()
+        with Cache.open(work.cache) as cache:
+            again = envfreeze.build(
+                load(work.root), cache=cache, record=False, push=where, cache_from=[where]
+            )
+    assert (again.digest, again.layers_built) == (first.digest, 0)
+    assert again.layers_ready == len(target_of(work).layers)
+
+
 def test_an_empty_cache_fetches_it_from_the_lock_or_a_mirror_and_nothing_else_is_asked(
     work, site, builds, monkeypatch
 ):
@@ -270,6 +286,16 @@ def test_a_wrong_or_cut_archive_is_refused_and_leaves_nothing(work, site, builds
     with pytest.raises(UntrustedError, match="is not the file that is wanted"):
         build(work)
     assert not work.leftovers()
+
+
+def test_where_it_cannot_be_fetched_the_error_says_why_it_is_wanted_and_what_helps(work, site, builds):
+    del site.files[builds.path(NEW)]
+    with pytest.raises(NetworkError, match=r"cpython-3\.12\.13.* could not be fetched") as refused:
+        lock(work)
+    assert refused.value.details[-1] == (
+        "a build of python-build-standalone is wanted: apt:debian/trixie has Python 3.13"
+    )
+    assert refused.value.hint.count("UV_PYTHON_INSTALL_MIRROR") == 1
 
 
 def test_a_build_that_is_no_python_is_told_by_its_name(work, builds, standalone_archive):
@@ -316,12 +342,16 @@ def on(work, registry_server):
     """Lay the project on an image of these files."""
     with registry_server.serve() as served:
 
-        def make(contents, *lines, env=()):
+        def make(contents, *lines, env=(), labels=None):
             layer = {
                 path: registry_server.Link(what) if isinstance(what, str) else what
                 for path, what in contents.items()
             }
-            served.push(registry_server.image_of([layer], settings={"Env": list(env)}), "team/base", "1")
+            served.push(
+                registry_server.image_of([layer], settings={"Env": list(env), "Labels": labels}),
+                "team/base",
+                "1",
+            )
             use(work, f'base = "{served.host}/team/base:1"', *lines)
             return work
 
@@ -454,3 +484,41 @@ def test_what_the_base_has_in_our_places_stays_and_ours_goes_beside_it(on, their
     assert b"executable = /opt/envfreeze/python/bin/python3.12\n" in found["opt/envfreeze/venv/pyvenv.cfg"]
     assert "opt/venv/bin/alpha" not in found
     assert lock(work).written == ()
+
+
+CONDA = {
+    **MERGED,
+    "opt/conda/bin/python3.12": b"\x7fELF",
+    "opt/conda/conda-meta/python-3.12.7-h5148396_0.json": b"{}",
+    "etc/os-release": RELEASE,
+}
+
+
+def test_a_conda_image_gives_its_python_to_pips_packages(on):
+    work = on(CONDA, env=["PATH=/opt/conda/bin:/usr/bin"])
+    lock(work)
+    assert (target_of(work).python, target_of(work).interpreter) == ("3.12.7", "/opt/conda/bin/python3.12")
+    assert target_of(work).standalone is None
+
+
+def test_conda_packages_on_a_conda_image_are_refused_with_the_way_out(on):
+    label = {"org.opencontainers.image.base.name": "docker.io/library/debian:trixie-slim"}
+    work = on(CONDA, labels=label)
+    work.write("environment.yml", "channels: [file:///nowhere]\ndependencies: [zlib]\n")
+    work.replace("envfreeze.toml", "[pip]\n", '[conda]\nenvironment = "environment.yml"\n\n[pip]\n')
+    with pytest.raises(UsageError, match="has a /opt/conda of its own, where conda packages go") as refused:
+        lock(work)
+    assert "made from, which it says is docker.io/library/debian:trixie-slim; or leave" in refused.value.hint
+
+
+def test_an_official_python_image_gives_its_python(on):
+    slim = {**MERGED, "usr/local/bin/python3.12": b"\x7fELF", "etc/os-release": RELEASE}
+    work = on(slim, env=["PATH=/usr/local/bin:/usr/bin", "PYTHON_VERSION=3.12.4"])
+    lock(work)
+    assert (target_of(work).python, target_of(work).interpreter) == ("3.12.4", "/usr/local/bin/python3.12")
+    use(work, 'python-source = "distribution"')
+    with pytest.raises(UsageError, match=r"Python 3\.12 is wanted; .* has Python 3\.12\.4, and Debian"):
+        lock(work)
+    work.replace("envfreeze.toml", '"distribution"', '"base"')
+    lock(work)
+    assert target_of(work).python == "3.12.4"

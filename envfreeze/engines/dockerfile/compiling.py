@@ -6,7 +6,7 @@ The stage to build is `STAGE`; the wheel is in its folder `1`, and once more, bu
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines.dockerfile import context, installer, instructions, render
@@ -22,7 +22,6 @@ from envfreeze.project.model import DockerSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from envfreeze.digest import Digest
     from envfreeze.locking.sources.compiled import Job
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
@@ -33,21 +32,8 @@ STAGE = "wheels"
 
 TEMPLATE = "envfreeze/wheels.Dockerfile.j2"
 
-
-@dataclass(frozen=True, slots=True)
-class JobPart:
-    """What the template is told of a job.
-
-    Attributes:
-        what: the name of the source, for people.
-        archive: its file's name in the folder `source`.
-        digest: sha256 of that file.
-
-    """
-
-    what: str
-    archive: str
-    digest: Digest
+_ARCHIVE = "archive"
+"""The source's file in the folder: what it is called elsewhere is not for a shell to read."""
 
 
 def write(
@@ -77,7 +63,8 @@ def write(
     with staging.folder(into) as folder:
         staged = Staged(folder)
         parts = context.parts(means, staged)
-        staged.artifact(f"source/{job.filename}", job.archive, job.source.digest, job.source.size)
+        staged.artifact(f"source/{_ARCHIVE}", job.archive, job.source.digest, job.source.size)
+        staged.text(f"source/{_ARCHIVE}.sha256", f"{job.source.digest.hex}  /envfreeze/source/{_ARCHIVE}\n")
         about = {
             "env": dict(job.env),
             "sdist": job.source.kind in {"sdist", "archive"},
@@ -88,7 +75,8 @@ def write(
             installer.write(target, means, staged)
         values = {
             **context.values(means, parts, Copies((), ()), job.devel.digest),
-            "job": JobPart(job.source.url, job.filename, job.source.digest),
+            # In a comment, which a line break would end.
+            "what": " ".join(job.source.url.split()),
         }
         text = render.render(project, values, template=TEMPLATE)
         found = instructions.read(text)

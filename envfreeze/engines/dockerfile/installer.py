@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 
 from envfreeze.digest import Digest
-from envfreeze.errors import UsageError
+from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking import indexes
 from envfreeze.locking.pip import PipTarget
 from envfreeze.store.download import Download, fetch
@@ -100,5 +100,12 @@ def _urls(pip: Installer, target: Target, means: Means) -> list[str]:
 
     question = Question((f"pip=={pip.version}",), indexes.of_project(means.project))
     fits = PipTarget(target.platform, target.python, target.glibc)
-    found = offers(question, fits, means.project.root, offline=means.offline)
+    try:
+        found = offers(question, fits, means.project.root, offline=means.offline)
+    except ResolutionError as error:
+        raise ResolutionError(
+            f"no index of the project has pip {pip.version}, which installs the packages in a Dockerfile",
+            hint="name an index that mirrors it, in [pip] index-url, or build with the native engine",
+            details=(error.message, *error.details),
+        ) from error
     return [offer.url for offer in found.get("pip", ()) if offer.filename == pip.filename]

@@ -16,7 +16,7 @@ import envfreeze
 from envfreeze.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jinja2.nodes import Template
     from jinja2.sandbox import SandboxedEnvironment
@@ -84,6 +84,20 @@ def render(project: Project, values: Mapping[str, object], *, template: str = DO
         # Whatever an expression of the user's raised while it ran.
         raise UsageError(f"{_place(error, project.root, own or template)}: {error}", hint=_HINT) from error
     return _BLANK.sub("\n\n", text).strip("\n") + "\n"
+
+
+def plain(template: str, values: Mapping[str, object], *, filters: Mapping[str, Callable[[str], str]]) -> str:
+    """Render a template of ours that no user extends.
+
+    Args:
+        template: its name, `envfreeze/...`.
+        values: what it is given.
+        filters: further filters, by name.
+
+    """
+    environment = _environment(templates())
+    environment.filters.update(filters)
+    return environment.get_template(template).render(values).rstrip("\n") + "\n"
 
 
 def _environment(root: Path) -> SandboxedEnvironment:

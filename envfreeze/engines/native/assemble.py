@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.engines.native import known, misfits
@@ -54,6 +55,7 @@ class TargetImage:
         image: the image, project files included.
         keys: name of each planned layer to its key (`known.key_of`).
         verdict: what was found when the layers were held against each other; None: a seal was believed.
+        workdir_free: tells whether nothing of the environment is at the working directory or below it.
         room: the project's files in it and what `owners.room_for` said of them; None: there are none.
 
     """
@@ -62,6 +64,7 @@ class TargetImage:
     image: Image
     keys: Mapping[str, str]
     verdict: tuple[str, ...] | None
+    workdir_free: Callable[[], bool]
     room: Room | None = None
 
 
@@ -191,7 +194,14 @@ class _TargetAssembly:
         self._base = (
             None
             if target.image is None
-            else Base(target.image, cache=cache, offline=offline, progress=progress, trusting=reuse)
+            else Base(
+                target.image,
+                cache=cache,
+                offline=offline,
+                progress=progress,
+                trusting=reuse,
+                told=(lambda _: None) if ready is None else ready.contents,
+            )
         )
         self._keys = {layer.name: known.key_of(target, layer, lock.writer) for layer in target.layers}
         self._judging = Judging(target, self._keys, self._base, ready, cache=cache, reuse=reuse)
@@ -266,6 +276,7 @@ class _TargetAssembly:
                         scratch=scratch,
                         trusting=self._reuse,
                         beneath=self._beneath(missing),
+                        hearsay=self._base is not None and self._base.hearsay,
                         dist_info=names,
                     )
                     seals |= maker.make(missing, task, workers=workers)
@@ -312,11 +323,12 @@ class _TargetAssembly:
         check_user(self._lock.runtime.user, lambda: self._accounts(seals))
         environment = self._image(layers)
         target = replace(target, layers=planned, manifest=environment.digest)
+        free = partial(self._judging.is_free, runtime.workdir)
         if not runtime.include:
-            return TargetImage(target, environment, self._keys, self._verdict)
+            return TargetImage(target, environment, self._keys, self._verdict, free)
         seal, room = self._project_layer()
         project = self._file_layer(seal), f"project: {len(room[0])} files"
-        return TargetImage(target, self._image([*layers, project]), self._keys, self._verdict, room)
+        return TargetImage(target, self._image([*layers, project]), self._keys, self._verdict, free, room)
 
     def _accounts(self, seals: Mapping[str, LayerSeal]) -> bytes:
         if self._base is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from envfreeze.digest import Digest
     from envfreeze.engines.native.owners import Path
-    from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.locking.image.inventory import Inventory, LayerContents
     from envfreeze.locking.model import ImageBase, ImageLayer
     from envfreeze.oci.image import Layer
     from envfreeze.progress import Progress
@@ -54,12 +54,25 @@ class Base:
         offline: fetch nothing.
         progress: told what is fetched.
         trusting: what is remembered of its layers counts; else they are read again.
+        told: what somebody else says of a layer that was not read here.
+
+    Attributes:
+        hearsay: whether what it holds is known from somebody else, so that nothing of it may be remembered.
 
     """
 
     def __init__(
-        self, image: ImageBase, *, cache: Cache, offline: bool, progress: Progress, trusting: bool
+        self,
+        image: ImageBase,
+        *,
+        cache: Cache,
+        offline: bool,
+        progress: Progress,
+        trusting: bool,
+        told: Callable[[ImageLayer], LayerContents | None] = lambda _: None,
     ) -> None:
+        self._told = told
+        self.hearsay = False
         self._image = image
         self._cache = cache
         self._offline = offline
@@ -83,8 +96,14 @@ class Base:
                 offline=self._offline,
                 progress=self._progress,
                 trusting=self._trusting,
+                told=self._heard,
             )
         return self._inventory
+
+    def _heard(self, layer: ImageLayer) -> LayerContents | None:
+        found = self._told(layer)
+        self.hearsay = self.hearsay or found is not None
+        return found
 
     def obtain(self, *, lean: bool = False) -> tuple[tuple[Layer, ...], bytes]:
         """Its layers under the OCI's names of their types, and its config.

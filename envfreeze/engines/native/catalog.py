@@ -7,7 +7,6 @@ cache. The format is in docs/formats/layers-1.md.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from envfreeze.engines.native import known
 from envfreeze.engines.native.artifacts import wheels_of
+from envfreeze.engines.native.catalog_lists import pack, pack_contents
 from envfreeze.errors import UntrustedError
+from envfreeze.locking.image import reading
 from envfreeze.locking.model import LayerSeal
-from envfreeze.oci import canonical, gzip
+from envfreeze.oci import canonical
 from envfreeze.oci.descriptor import Descriptor, parse_digest
 from envfreeze.oci.registry.referrers import Part, PartElsewhere
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from envfreeze.digest import Digest
-    from envfreeze.engines.native.owners import Path
-    from envfreeze.locking.model import Target
+    from envfreeze.locking.model import ImageLayer, Target
     from envfreeze.store.cache import Cache
 
 TYPE = "application/vnd.envfreeze.layers.v1+json"
@@ -35,11 +35,12 @@ TYPE = "application/vnd.envfreeze.layers.v1+json"
 PATHS = "application/vnd.envfreeze.paths.v1+json+gzip"
 """The type of the paths of a layer."""
 
+CONTENTS = "application/vnd.envfreeze.contents.v1+json+gzip"
+"""The type of the contents of a layer of a base."""
+
 SCHEMA = 1
 
 _DIST_INFO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.dist-info")
-_MOST_INFLATED = 1 << 29
-_PATH_PARTS = 4
 
 
 Room = tuple[Sequence[str], Mapping[str, tuple[int, int, int]]]
@@ -89,6 +90,8 @@ class Catalog:
         verdicts: what was found when the layers of some keys were held against each other.
         dist_info: digest of a wheel to the name of its `.dist-info` folder.
         rooms: by `name_of_room`, the folders above a project's files that are not 0755 and root's.
+        contents: by `name_of` what they are known by (`reading.key_of`), the blobs that list what the layers
+            of bases hold.
 
     """
 
@@ -96,6 +99,7 @@ class Catalog:
     verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dist_info: Mapping[Digest, str] = field(default_factory=dict)
     rooms: Mapping[str, Mapping[str, tuple[int, int, int]]] = field(default_factory=dict)
+    contents: Mapping[str, Descriptor] = field(default_factory=dict)
 
 
 def name_of(key: str) -> str:
@@ -118,6 +122,7 @@ def write(
     images: Iterable[Made],
     beside: Callable[[str], tuple[LayerSeal, PartElsewhere, tuple[str, ...]] | None],
     dist_info: Mapping[Digest, str],
+    contents: Callable[[ImageLayer], PartElsewhere | None] = lambda _: None,
 ) -> tuple[Part | PartElsewhere, ...]:
     """Write the catalogue of some images: the document first, then the paths of the layers.
 
@@ -126,14 +131,21 @@ def write(
         images: what was made.
         beside: what is known of a key that the cache knows nothing of.
         dist_info: what is known of wheels that the cache knows nothing of.
+        contents: what is known of a base's layer that the cache knows nothing of.
 
     """
     parts: dict[Digest, Part | PartElsewhere] = {}
     layers: dict[str, Any] = {}
     verdicts: dict[str, Any] = {}
     rooms: dict[str, Any] = {}
+    below: dict[str, Any] = {}
     names = {str(digest): name for digest, name in dist_info.items()}
     for made in images:
+        for layer in () if made.target.image is None else made.target.image.layers:
+            held = _contents(cache, layer) or contents(layer)
+            if held is not None:
+                parts[held.descriptor.digest] = held
+                below[name_of(reading.key_of(layer))] = held.descriptor.as_json()
         for key in made.keys.values():
             found = _known(cache, key) or beside(key)
             if found is None:
@@ -159,6 +171,7 @@ def write(
         "verdicts": verdicts,
         "dist_info": names,
         "rooms": rooms,
+        "contents": below,
     }
     return Part(TYPE, canonical.dump(document)), *(parts[digest] for digest in sorted(parts))
 
@@ -172,11 +185,20 @@ def _dist_info(cache: Cache, target: Target) -> dict[str, str]:
     }
 
 
+def _contents(cache: Cache, layer: ImageLayer) -> Part | None:
+    """What is in a layer of a base, where the cache knows it and a registry takes the list."""
+    found = reading.recall(cache, layer)
+    if found is None:
+        return None
+    part = Part(CONTENTS, pack_contents(found))
+    return part if len(part.content) <= canonical.LIMIT else None
+
+
 def _known(cache: Cache, key: str) -> tuple[LayerSeal, Part, tuple[str, ...]] | None:
     seal, paths = known.recall_layer(cache, key), known.recall_paths(cache, key)
     if seal is None or paths is None:
         return None
-    return seal, Part(PATHS, _packed(paths)), tuple(known.recall_clashes(cache, key))
+    return seal, Part(PATHS, pack(paths)), tuple(known.recall_clashes(cache, key))
 
 
 def read(document: bytes, what: str) -> Catalog:
@@ -195,6 +217,7 @@ def read(document: bytes, what: str) -> Catalog:
             {str(name): tuple(map(str, notes)) for name, notes in parsed["verdicts"].items()},
             {parse_digest(digest, what): _folder(name) for digest, name in parsed["dist_info"].items()},
             {str(name): _room(value) for name, value in parsed["rooms"].items()},
+            {str(name): Descriptor.parse(value, what) for name, value in parsed.get("contents", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UntrustedError(f"{what} is no catalogue of layers") from error
@@ -222,38 +245,3 @@ def _folder(name: object) -> str:
     if not isinstance(name, str) or not _DIST_INFO.fullmatch(name):
         raise ValueError(name)
     return name
-
-
-def _packed(paths: list[Path]) -> bytes:
-    raw = json.dumps(paths, separators=(",", ":"), ensure_ascii=False).encode()
-    pieces = (raw[start : start + gzip.CHUNK] for start in range(0, len(raw), gzip.CHUNK))
-    return b"".join(gzip.compressed(piece) for piece in pieces)
-
-
-def unpack(packed: bytes, what: str) -> list[Path]:
-    """Read the paths of a layer.
-
-    Raises:
-        UntrustedError: they are malformed, or far too many.
-
-    """
-    import zlib  # noqa: PLC0415 - only where something is taken ready-made
-
-    raw = bytearray()
-    rest = packed
-    try:
-        while rest:
-            stream = zlib.decompressobj(wbits=31)
-            raw += stream.decompress(rest, _MOST_INFLATED - len(raw))
-            if not stream.eof:
-                raise UntrustedError(f"{what} is cut, or has more than {_MOST_INFLATED} bytes")
-            rest = stream.unused_data
-        paths = json.loads(raw.decode())
-    except (zlib.error, ValueError, RecursionError) as error:
-        raise UntrustedError(f"{what} is damaged") from error
-    if not isinstance(paths, list) or not all(
-        isinstance(path, list) and len(path) == _PATH_PARTS and all(isinstance(part, str) for part in path)
-        for path in paths
-    ):
-        raise UntrustedError(f"{what} is no list of paths")
-    return paths

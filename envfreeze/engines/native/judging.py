@@ -74,16 +74,23 @@ class Judging:
             self._base.check_folders(paths[1:])
             replaced = {OWNER, SYSTEM, *self._base.packages()}
         notes = (*owners.conflicts(paths, settled, replaced), *clashes, *activation.notes(paths))
-        if not self.taken:
+        if self._may_be_remembered():
             known.remember_verdict(self._cache, self._keys, notes)
         return notes
 
     def recalled_room(self, files: Sequence[str]) -> Mapping[str, tuple[int, int, int]] | None:
         """As `room`, where that is known already."""
         found = known.recall_room(self._cache, self._keys, files) if self._reuse else None
-        if found is None and self._ready is not None:
-            return self._ready.room(self._keys.values(), files)
-        return found
+        if found is not None or self._ready is None:
+            return found
+        told = self._ready.room(self._keys.values(), files)
+        if told is None and self._target.manifest is not None and self._target.workdir_free:
+            return {}  # who believes the seal of the layers believes it of the folder, too
+        return told
+
+    def is_free(self, workdir: str) -> bool:
+        """Whether nothing of the layers is at the working directory or below it."""
+        return owners.is_free(workdir.strip("/"), self._paths(), self._reserved())
 
     def room(self, files: Sequence[str]) -> Mapping[str, tuple[int, int, int]]:
         """The folders above the project's files that are not 0755 and root's.
@@ -94,13 +101,21 @@ class Judging:
         """
         found = self.recalled_room(files)
         if found is None:
-            prefixes = {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
-            if self._target.standalone is not None:
-                prefixes.add(self._target.standalone.prefix)
-            found = owners.room_for(files, self._paths(), prefixes)
-            if not self.taken:
+            found = owners.room_for(files, self._paths(), self._reserved())
+            if self._may_be_remembered():
                 known.remember_room(self._cache, self._keys, files, dict(found))
         return found
+
+    def _may_be_remembered(self) -> bool:
+        """Whether all of it was seen here."""
+        return not self.taken and (self._base is None or not self._base.hearsay)
+
+    def _reserved(self) -> set[str]:
+        """The folders that are the environment's alone."""
+        prefixes = {self._target.prefix, *([CONDA_PREFIX] if self._target.conda else [])}
+        if self._target.standalone is not None:
+            prefixes.add(self._target.standalone.prefix)
+        return prefixes
 
     def _clashes(self, key: str) -> Sequence[str]:
         if self._ready is not None and key in self.taken:

@@ -78,6 +78,7 @@ class LayerMaker:
         trusting: whether facts about artifacts that the cache remembers may be used; else every hash is
             computed again.
         beneath: what the base holds, where that is an image.
+        hearsay: whether somebody else said so, so that what is made of it may not be remembered.
         dist_info: digests of wheels to what somebody else says of the names of their `.dist-info` folders.
 
     """
@@ -92,6 +93,7 @@ class LayerMaker:
         scratch: Path,
         trusting: bool,
         beneath: Inventory | None = None,
+        hearsay: bool = False,
         dist_info: Mapping[Digest, str] | None = None,
     ) -> None:
         self._target = target
@@ -101,6 +103,7 @@ class LayerMaker:
         self._scratch = scratch
         self._trusting = trusting
         self._beneath = beneath
+        self._hearsay = {*(["environment"] if dist_info else []), *(["system"] if hearsay else [])}
         self._told = dict(dist_info or {})
         self._stop = threading.Event()
         self.paths: dict[str, list[owners.Path]] = {}
@@ -165,7 +168,7 @@ class LayerMaker:
             packages = self._packages(layer, opened, stack)
             paths = [path for owner, entries in packages for path in owners.listing(owner, entries)]
             self.paths[self._keys[layer.name]] = paths
-            ours = layer.kind != "environment" or not self._told
+            ours = layer.kind not in self._hearsay
             if ours:  # what somebody else said is no fact of this cache, nor what was made of it
                 known.remember_paths(self._cache, self._keys[layer.name], paths)
             try:

@@ -189,4 +189,24 @@ def room_for(
     return {folder: folders[folder] for folder in sorted(above) if folder in folders}
 
 
+def is_free(folder: str, layers: Iterable[Sequence[Path]], reserved: Collection[str]) -> bool:
+    """See whether anything that is put into a folder has room there, whatever it is called.
+
+    Args:
+        folder: without slashes at its ends.
+        layers: the paths of the layers below.
+        reserved: folders that are the environment's alone.
+
+    Returns:
+        Whether nothing of the layers is there or below, and the folders above are 0755 and root's, no links.
+
+    """
+    around = {folder, *parents(folder)}
+    inside = f"{folder}/"
+    if not folder or any(path in around or path.startswith(inside) for path in reserved):
+        return False
+    # Folders that are 0755 and root's are not in the lists, and do not matter.
+    return not any(entry[0] in around or entry[0].startswith(inside) for layer in layers for entry in layer)
+
+
 _ELSEWHERE = "choose another [image] workdir"

@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from envfreeze.engines.native import catalog
+from envfreeze.engines.native.catalog_lists import unpack, unpack_contents
 from envfreeze.errors import NetworkError
+from envfreeze.locking.image import reading
 from envfreeze.oci import media
 from envfreeze.oci.entry import parents
 from envfreeze.oci.registry.blobs import present
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from envfreeze.digest import Digest
     from envfreeze.engines.native.catalog import Catalog, Entry
     from envfreeze.engines.native.owners import Path
-    from envfreeze.locking.model import LayerSeal, PlannedLayer
+    from envfreeze.locking.image.inventory import LayerContents
+    from envfreeze.locking.model import ImageLayer, LayerSeal, PlannedLayer
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.reference import Reference
     from envfreeze.oci.registry.connection import Registries
@@ -156,7 +159,7 @@ class ReadyLayers:
             blobs = {key: entry.paths for key, (name, entry) in wanted.items() if name == source}
             files = self._registries.fetch(self._cache, (source,), blobs.values())
             for key, blob in blobs.items():
-                self._paths[key] = catalog.unpack(files[blob.digest].read_bytes(), f"{source}@{blob.digest}")
+                self._paths[key] = unpack(files[blob.digest].read_bytes(), f"{source}@{blob.digest}")
         return {key: self._paths[key] for key in keys if key in self._paths}
 
     def clashes(self, key: str) -> tuple[str, ...]:
@@ -182,6 +185,36 @@ class ReadyLayers:
             PartElsewhere(entry.paths, name, partial(self._open, name, entry.paths)),
             entry.clashes,
         )
+
+    def contents(self, layer: ImageLayer) -> LayerContents | None:
+        """What a catalogue says of a base's layer; None: nothing, or it cannot be had.
+
+        Raises:
+            UntrustedError: it is malformed.
+
+        """
+        found = self._contents(layer)
+        if found is None:
+            return None
+        name, blob = found
+        try:
+            file = self._registries.fetch(self._cache, (name,), (blob,))[blob.digest]
+        except NetworkError:
+            return None  # the layer itself is read
+        return unpack_contents(file.read_bytes(), f"{name}@{blob.digest}")
+
+    def contents_beside(self, layer: ImageLayer) -> PartElsewhere | None:
+        """What a catalogue says of a base's layer, for a catalogue of one's own; it stays where it is."""
+        found = self._contents(layer)
+        if found is None:
+            return None
+        name, blob = found
+        return PartElsewhere(blob, name, partial(self._open, name, blob))
+
+    def _contents(self, layer: ImageLayer) -> tuple[str, Descriptor] | None:
+        name = catalog.name_of(reading.key_of(layer))
+        found = ((source.name, source.catalog.contents.get(name)) for source in self._sources())
+        return next(((where, blob) for where, blob in found if blob is not None), None)
 
     def _open(self, name: str, blob: Descriptor) -> BinaryIO:
         files = self._registries.fetch(self._cache, (name,), (blob,))

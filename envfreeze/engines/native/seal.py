@@ -14,16 +14,32 @@ if TYPE_CHECKING:
 
 def seal(lock: Lock, assembly: Assembly) -> Lock:
     """The lock with the digests of its environment images in it."""
-    return replace(lock, targets=tuple(made.target for made in assembly.images))
+    # Without project files nobody asks, and looking costs the paths of all layers.
+    asked = bool(lock.runtime.include)
+    return replace(
+        lock,
+        targets=tuple(
+            replace(made.target, workdir_free=asked and made.workdir_free()) for made in assembly.images
+        ),
+    )
 
 
 def differences(lock: Lock, assembly: Assembly) -> tuple[str, ...]:
     """What an assembly gives that the lock's seal says otherwise; () where the lock is not sealed."""
-    return tuple(
+    found = _of_digests(lock, assembly)
+    for sealed, made in zip(lock.targets, assembly.images, strict=True):
+        if sealed.manifest is not None and sealed.workdir_free and not made.workdir_free():
+            where = lock.runtime.workdir
+            found.append(f"{sealed.platform}: the seal says that nothing is at {where}, and something is")
+    return tuple(found)
+
+
+def _of_digests(lock: Lock, assembly: Assembly) -> list[str]:
+    return [
         text
         for sealed, made in zip(lock.targets, assembly.images, strict=True)
         for text in _differences(sealed, made.target)
-    )
+    ]
 
 
 def _differences(sealed: Target, made: Target) -> list[str]:
@@ -45,16 +61,16 @@ def _shown(seal: LayerSeal) -> str:
 
 
 def hold(lock: Lock, assembly: Assembly) -> None:
-    """Hold an assembly against the lock's seal.
+    """Hold the digests of an assembly against the lock's seal.
 
     Raises:
         AnswerIsNoError: it gave other digests.
 
     """
-    found = differences(lock, assembly)
+    found = _of_digests(lock, assembly)
     if found:
         raise AnswerIsNoError(
             "the image is not the one that the lock is sealed to",
             hint="if the seal is out of date, make it again: envfreeze lock --seal",
-            details=found,
+            details=tuple(found),
         )

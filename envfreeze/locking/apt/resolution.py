@@ -15,7 +15,6 @@ from envfreeze.locking.apt.index import Universe
 from envfreeze.locking.apt.relations import sort_key
 from envfreeze.locking.apt.release import NAMES, iso
 from envfreeze.locking.model import AptBase, AptIndex, Archive, Deb
-from envfreeze.locking.way_out import bases
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
@@ -353,8 +352,7 @@ def check_python(project: Project, suite: Suite, python: str) -> None:
     if requires is not None and not SpecifierSet(requires).contains(python, prereleases=True):
         raise ResolutionError(
             f"the project requires Python {requires}, {suite.reference} has {python}",
-            hint=f'set python-source to "standalone", choose another base{bases(requires)}, or widen '
-            "requires-python",
+            hint='set [image] python-source to "standalone", or widen requires-python',
         )
 
 

@@ -16,14 +16,16 @@ from envfreeze.oci.descriptor import Descriptor
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from envfreeze.locking.image.inventory import Inventory
+    from envfreeze.locking.image.inventory import Inventory, LayerContents
     from envfreeze.oci.platform import Platform
     from envfreeze.oci.registry import Pulled, Registries
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
+
+_ORIGIN = "org.opencontainers.image.base.name"
 
 
 def ask(
@@ -105,6 +107,22 @@ def variables(config: bytes) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def origin(image: ImageBase, *, cache: Cache) -> str | None:
+    """The image that a base says it was made from (image-spec, annotations.md); None: it does not say.
+
+    Raises:
+        UntrustedError: the base's config is malformed.
+
+    """
+    path = cache.find(image.config)
+    if path is None:
+        return None
+    settings = canonical.parse(path.read_bytes(), f"config {image.config}").get("config") or {}
+    labels = settings.get("Labels") if isinstance(settings, dict) else None
+    name = labels.get(_ORIGIN) if isinstance(labels, dict) else None
+    return name if isinstance(name, str) and name.isprintable() and name else None
+
+
 def obtain(
     image: ImageBase,
     layers: Sequence[ImageLayer],
@@ -157,6 +175,7 @@ def look(
     offline: bool = False,
     progress: Progress = SILENT,
     trusting: bool = True,
+    told: Callable[[ImageLayer], LayerContents | None] = lambda _: None,
 ) -> Inventory:
     """Read what is in a base.
 
@@ -166,6 +185,7 @@ def look(
         offline: fetch nothing.
         progress: told what is fetched.
         trusting: layers that were read before are not read again.
+        told: what somebody else says of a layer that was not.
 
     Raises:
         NetworkError: a layer cannot be had.
@@ -176,4 +196,4 @@ def look(
     def fetched(layers: Sequence[ImageLayer]) -> Mapping[Digest, Path]:
         return obtain(image, layers, cache=cache, offline=offline, progress=progress)
 
-    return reading.read(image.layers, fetched, cache, trusting=trusting)
+    return reading.read(image.layers, fetched, cache, trusting=trusting, told=told)

@@ -66,6 +66,7 @@ def read(
     cache: Cache,
     *,
     trusting: bool = True,
+    told: Callable[[ImageLayer], LayerContents | None] = lambda _: None,
 ) -> Inventory:
     """Read an image's layers.
 
@@ -74,12 +75,14 @@ def read(
         obtain: has the blobs of some layers on disk, and gives their files.
         cache: remembers what was found.
         trusting: what is remembered counts; else every layer is read.
+        told: what somebody else says of a layer, which is believed and not remembered.
 
     Raises:
         UntrustedError: a layer is damaged, or its tar is not the one that the config names.
 
     """
-    found = {layer: _recall(cache, layer) if trusting else None for layer in dict.fromkeys(layers)}
+    found = {layer: recall(cache, layer) if trusting else None for layer in dict.fromkeys(layers)}
+    found |= {layer: told(layer) for layer, contents in found.items() if contents is None}
     missing = [layer for layer, contents in found.items() if contents is None]
     if missing:
         files = obtain(missing)
@@ -153,34 +156,58 @@ def _kept(member: Member) -> str:
     return "libc" if _LIBC.fullmatch(member.path) and member.size <= _LARGEST_LIBC else ""
 
 
+def key_of(layer: ImageLayer) -> str:
+    """What the contents of a layer are known by: the layer, and how much of it matters."""
+    return f"{_RULE} {_key(layer)}"
+
+
 def _key(layer: ImageLayer) -> str:
     return f"{layer.digest} {layer.diff_id}"
 
 
 def _remember(cache: Cache, layer: ImageLayer, found: LayerContents) -> None:
-    cache.remember(
-        _RULE,
-        _key(layer),
-        {
-            "items": [[path, *item] for path, item in found.items],
-            "texts": {path: base64.b64encode(text).decode() for path, text in found.texts.items()},
-        },
-    )
+    cache.remember(_RULE, _key(layer), as_json(found))
 
 
-def _recall(cache: Cache, layer: ImageLayer) -> LayerContents | None:
+def recall(cache: Cache, layer: ImageLayer) -> LayerContents | None:
+    """What was found in a layer when it was read; None: it was not."""
     fact = cache.recall(_RULE, _key(layer))
     if fact is None:
         return None
     try:
-        return LayerContents(
-            tuple(_row(row) for row in fact["items"]),
-            {path: base64.b64decode(text) for path, text in fact["texts"].items()},
-        )
-    except (KeyError, TypeError, ValueError, binascii.Error):
+        return of_json(fact)
+    except ValueError:
         return None
+
+
+def as_json(contents: LayerContents) -> dict[str, Any]:
+    """The contents of a layer as JSON has them; a name that is not UTF-8 has surrogates in it."""
+    return {
+        "items": [[path, *item] for path, item in contents.items],
+        "texts": {path: base64.b64encode(text).decode() for path, text in contents.texts.items()},
+    }
+
+
+def of_json(document: Mapping[str, Any]) -> LayerContents:
+    """Read what `as_json` gives.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    try:
+        return LayerContents(
+            tuple(_row(row) for row in document["items"]),
+            {str(path): base64.b64decode(text) for path, text in document["texts"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise ValueError("these are no contents of a layer") from error
 
 
 def _row(row: Sequence[Any]) -> tuple[str, Item]:
     path, kind, mode, uid, gid, link, content = row
+    texts = all(isinstance(part, str) for part in (path, kind, link, content))
+    numbers = all(isinstance(part, int) and 0 <= part < 1 << 32 for part in (mode, uid, gid))
+    if not texts or not numbers or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("this is no path of a layer")
     return path, Item(kind, mode, uid, gid, link, content)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from envfreeze.errors import NetworkError, ResolutionError, UsageError
 from envfreeze.locking.apt import resolution as apt
 from envfreeze.locking.apt import suites
-from envfreeze.locking.image import dpkg, pulled, system
+from envfreeze.locking.image import dpkg, lacking, pulled, system
 from envfreeze.locking.image import python as pythons
-from envfreeze.locking.image.inventory import SYMLINK
+from envfreeze.locking.image.room import Room
 from envfreeze.locking.model import (
     CONDA_PREFIX,
     PREFIX,
@@ -20,7 +20,6 @@ from envfreeze.locking.model import (
     AptBase,
     ImageBase,
 )
-from envfreeze.locking.standalone.choice import instead_of_suite
 from envfreeze.oci.registry import Registries
 from envfreeze.progress import SILENT
 
@@ -207,9 +206,14 @@ def _asked(project: Project, platform: Platform, means: Means) -> ImageBase:
 def _found(project: Project, image: ImageBase, platform: Platform, means: Means, *, python: bool) -> _Found:
     """Look into an image."""
     inventory = pulled.look(image, cache=means.cache, offline=means.offline, progress=means.progress)
+    room = Room(image, inventory, means.cache)
     if project.conda is not None:
-        _free(inventory, image.reference, "conda packages go", CONDA_PREFIX)
-    prefix = _free(inventory, image.reference, "the environment goes", PREFIX, PREFIX_BESIDE)
+        room.free(
+            "conda packages go",
+            CONDA_PREFIX,
+            otherwise="; or leave the environment file out, for pip's packages on the base's own Python",
+        )
+    prefix = room.free("the environment goes", PREFIX, PREFIX_BESIDE) if python else PREFIX
     glibc = system.glibc(inventory, image.reference, platform)
     distribution = system.distribution(inventory)
     suite = suites.shipped().get(distribution.suite)
@@ -218,12 +222,10 @@ def _found(project: Project, image: ImageBase, platform: Platform, means: Means,
     interpreter, lacks, standalone_prefix = None, None, STANDALONE_PREFIX
     if python:
         interpreter = pythons.chosen(project, inventory, image.env)
-        added = None if interpreter else _python_packages(project, inventory, suite)
+        added = None if interpreter else lacking.packages(project, inventory, suite)
         if interpreter is None and added is None:
-            lacks = _lacks(project, image, inventory, distribution, suite)
-            standalone_prefix = _free(
-                inventory, image.reference, "Python goes", STANDALONE_PREFIX, STANDALONE_PREFIX_BESIDE
-            )
+            lacks = lacking.why(project, image, inventory, distribution, suite)
+            standalone_prefix = room.free("Python goes", STANDALONE_PREFIX, STANDALONE_PREFIX_BESIDE)
         wanted |= added or set()
     pins = apt.pins(project)
     there = {package.name: package.version for package in installed}
@@ -285,7 +287,7 @@ class _Found:
                 f"[image] packages: {names} cannot be added: the base is {what}",
                 hint=f"OS packages are added to {known}; for others choose a base that has them",
             )
-        if not _is_merged(self.inventory):
+        if not lacking.is_merged(self.inventory):
             raise UsageError(
                 f"[image] packages: {names} cannot be added: the base, {what}, has /bin apart from /usr/bin",
                 hint="choose a base of a later release",
@@ -321,64 +323,3 @@ class _Found:
             minor=None if self.suite is None else self.suite.python,
             standalone_prefix=self.standalone_prefix,
         )
-
-
-def _free(inventory: Inventory, reference: str, what: str, *folders: str) -> str:
-    """The first of some folders that an image has nothing at.
-
-    Raises:
-        UsageError: it has all of them.
-
-    """
-    for folder in folders:
-        if inventory.resolve(folder) is None and inventory.find(folder) is None:
-            return folder
-    raise UsageError(
-        f"[image] base: {reference} has a {' and a '.join(f'/{folder}' for folder in folders)} of its own, "
-        f"where {what}",
-        hint="choose the base that this image was made from",
-    )
-
-
-def _is_merged(inventory: Inventory) -> bool:
-    """Whether `/bin` is `/usr/bin`: packages are laid out so."""
-    link = inventory.find("bin")
-    return link is not None and link.kind == SYMLINK
-
-
-def _python_packages(project: Project, inventory: Inventory, suite: Suite | None) -> set[str] | None:
-    """The distribution's packages of a Python that fits; None: it has none, or others are wanted."""
-    source, asked = project.image.python_source, project.image.python
-    if suite is None or source not in {None, "distribution"} or asked not in {None, suite.python}:
-        return None
-    if source is None and (instead_of_suite(project, suite.python) or not _is_merged(inventory)):
-        return None
-    return set(suite.python_packages)
-
-
-def _lacks(
-    project: Project, image: ImageBase, inventory: Inventory, distribution: Distribution, suite: Suite | None
-) -> str:
-    """Why the Python has to come from elsewhere.
-
-    Raises:
-        UsageError: it must not.
-
-    """
-    source, asked = project.image.python_source, project.image.python_exact or project.image.python
-    if source == "standalone":
-        return "[image] python-source says so"
-    own = ", ".join(one.version for one in pythons.interpreters(inventory, image.env))
-    has = f"{image.reference} has Python {own}" if own else f"{image.reference} has no Python"
-    if source != "base":
-        has += f", and {distribution.name or 'it'} has " + (
-            f"{suite.python}" if suite is not None else "no packages that envfreeze adds"
-        )
-    if source is None:
-        return has
-    wanted = f"Python {asked}" if asked else "a Python that fits"
-    raise UsageError(
-        f"[image] python: {wanted} is wanted; {has}",
-        hint='leave python-source out, or set it to "standalone", for a build of python-build-standalone; or '
-        "choose a base with the Python",
-    )

@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envfreeze.errors import ResolutionError, UsageError
 from envfreeze.locking.imports import edges
-from envfreeze.locking.way_out import bases
+from envfreeze.locking.way_out import python
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -180,8 +180,7 @@ def _check_environment(imported: ImportedLock, target: PipTarget, markers: _Mark
         if not fits:
             raise ResolutionError(
                 f"{imported.file} is for Python {imported.requires_python}; the image has {target.python}",
-                hint=f"choose a base with such a Python in [image] base{bases(imported.requires_python)}, "
-                "or write the lock anew",
+                hint=f"ask for such a Python{python(imported.requires_python)}, or write the lock anew",
             )
     if imported.environments and not any(markers.hold(text) for text in imported.environments):
         raise ResolutionError(

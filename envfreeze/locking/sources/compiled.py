@@ -47,7 +47,6 @@ class Job:
     Attributes:
         source: what to compile; with the locked build requirements.
         archive: its file.
-        filename: of that file: a source tree is `tree.tar`.
         devel: the stage to compile in.
         target: what the wheel has to fit.
         conda: the conda packages that bring the target's Python; () where they do not.
@@ -58,7 +57,6 @@ class Job:
 
     source: Source
     archive: Path
-    filename: str
     devel: Devel
     target: PipTarget
     conda: tuple[CondaPackage, ...]
@@ -187,10 +185,9 @@ class Compiler:
     def job(self, source: Source, archive: Path) -> Job:
         """What `run` is asked for a locked source."""
         devel = self.stage()
-        filename = named(source) if source.kind in {"sdist", "archive"} else "tree.tar"
         env = {**versions(source), **devel.env}
         variables = tuple(sorted(env.items()))
-        return Job(source, archive, filename, devel, self.target, self.conda, self.standalone, variables)
+        return Job(source, archive, devel, self.target, self.conda, self.standalone, variables)
 
     def _recall(self, key: str, source: Source) -> tuple[Wheel, bytes] | None:
         return recalled(self.workshop.cache, key, source)

@@ -115,10 +115,13 @@ def _of_row(row: Mapping[str, Any], platform: Platform) -> Build | None:
 
 def _build(url: str, digest: str | None, platform: Platform) -> Build | None:
     """The build of an address; None where it is not for the platform, or of another kind."""
-    filename = unquote(urlsplit(url).path.rpartition("/")[2])
+    parts = urlsplit(url)
+    filename = unquote(parts.path.rpartition("/")[2])
     name = _NAME.fullmatch(filename)
     if name is None or digest is None or name["machine"] != platform.machine:
         return None
+    if parts.scheme not in {"http", "https", "file"}:
+        raise ValueError(f"{filename} has no http, https or file URL")
     return Build(
         version=name["version"],
         build=name["build"],

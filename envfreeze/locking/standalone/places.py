@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MIRROR = "UV_PYTHON_INSTALL_MIRROR"
 """The environment variable that names a mirror."""
 
+MIRRORS = f"name a mirror that has it: [image] python-mirror, or {MIRROR}"
+"""What to do where a build cannot be had."""
+
 INDEX = "UV_PYTHON_DOWNLOADS_JSON_URL"
 """The environment variable that names a list of builds."""
 

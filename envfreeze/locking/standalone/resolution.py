@@ -31,7 +31,7 @@ class Means:
     Attributes:
         cache: keeps the archive.
         offline: use only what the cache has.
-        progress: told which Python was taken, and why.
+        progress: told what is fetched.
 
     """
 
@@ -46,7 +46,6 @@ def resolve(
     means: Means,
     *,
     glibc: str,
-    why: str,
     nearest_to: str | None = None,
     prefix: str = STANDALONE_PREFIX,
     last: StandalonePython | None = None,
@@ -59,7 +58,6 @@ def resolve(
         platform: of the image.
         means: with what.
         glibc: of the base.
-        why: a reason in words, for the user: why it is not the base's own Python.
         nearest_to: the minor version to stay near to where the project names none.
         prefix: where it is to live in the image.
         last: what was locked before; it stays where it fits and nothing is to move.
@@ -73,15 +71,12 @@ def resolve(
 
     """
     _check_glibc(project, glibc)
-    if last is not None and not move and fits(project, last):
+    if last is not None and not move and choice.meets(project, last.version):
         return replace(last, prefix=prefix, urls=_urls(project, last, last.urls[-1]))
     build = choice.pick(_listed(project, platform, means), project, platform, nearest_to)
     own = without_credentials(build.url)
     if last is not None and build.digest == last.digest:
         return replace(last, prefix=prefix, urls=_urls(project, build, own))
-    means.progress.note(
-        f"{platform}: Python {build.version} is the build {build.build} of python-build-standalone: {why}"
-    )
     python = StandalonePython(
         version=build.version,
         build=build.build,
@@ -98,11 +93,6 @@ def resolve(
         raise MachineError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def fits(project: Project, python: StandalonePython) -> bool:
-    """Whether a locked build is still what a project asks for."""
-    return choice.meets(project, python.version)
-
-
 def download(python: StandalonePython) -> Download:
     """What is to be fetched of a locked build."""
     return Download(
@@ -110,7 +100,7 @@ def download(python: StandalonePython) -> Download:
         digest=python.digest,
         size=python.size or None,
         urls=places.urls(python),
-        advice=f"name a mirror that has it: [image] python-mirror, or {places.MIRROR}",
+        advice=places.MIRRORS,
     )
 
 

@@ -45,7 +45,7 @@ def parse(table: Table) -> StandalonePython:
         filename=_filename(table),
         digest=table.digest("digest"),
         size=table.size("size"),
-        urls=tuple(_url(table, url) for url in table.strings("urls")),
+        urls=_urls(table),
         prefix=prefix(table),
     )
     table.finish()
@@ -66,10 +66,12 @@ def _filename(table: Table) -> str:
     return name
 
 
-def _url(table: Table, url: str) -> str:
-    if urlsplit(url).scheme not in {"http", "https", "file"}:
-        raise table.wrong("urls", f"{url!r} is not an http, https or file URL")
-    return url
+def _urls(table: Table) -> tuple[str, ...]:
+    urls = table.strings("urls")
+    for url in urls or ("",):
+        if urlsplit(url).scheme not in {"http", "https", "file"}:
+            raise table.wrong("urls", f"{url!r} is not an http, https or file URL")
+    return urls
 
 
 def prefix(table: Table) -> str:

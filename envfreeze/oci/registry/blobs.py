@@ -11,8 +11,10 @@ from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import origins as seen
+from envfreeze.oci.registry.blob import Blob, is_there, mount
 from envfreeze.oci.registry.refusals import verdict
-from envfreeze.oci.registry.upload import Blob, Upload, is_there, mount
+from envfreeze.oci.registry.unfinished import unfinished
+from envfreeze.oci.registry.upload import Upload
 from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError
 from envfreeze.store.transfer import HaltedError, Meter
@@ -180,7 +182,8 @@ class Blobs:
         own = self._progress.task(str(blob.digest)[:19], blob.size) if blob.size >= _LARGE else None
         try:
             meter = Meter(task, *([] if own is None else [own]))
-            Upload(self._wire, blob, meter, location).run()
+            with unfinished(self._cache, self._wire.place, blob.digest) as left:
+                Upload(self._wire, blob, meter, location, left).run()
         except AttemptError as failure:
             raise verdict(name, self._wire.place, failure) from failure
         finally:

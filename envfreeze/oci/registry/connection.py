@@ -18,6 +18,7 @@ from envfreeze.oci.registry import places as whereabouts
 from envfreeze.oci.registry.body import whole
 from envfreeze.oci.registry.document import hold, read
 from envfreeze.oci.registry.door import Door
+from envfreeze.oci.registry.scheme import speaks_tls
 from envfreeze.oci.registry.wire import Wire
 from envfreeze.progress import SILENT
 from envfreeze.store.client import AttemptError, Client
@@ -76,6 +77,7 @@ class Registries:
         self._retry = retry or Retry()
         self._progress = progress
         self._servers: dict[str, str] = {}
+        self._schemes: dict[str, str] = {}
         self._there: dict[tuple[str, str], set[Digest]] = {}
         self._door = Door(self._servers, environ)
         self._client: Client | None = None
@@ -156,7 +158,9 @@ class Registries:
             MachineError: the disk is full or refuses.
 
         """
-        where = tuple(dict.fromkeys(place for name in names for place in self._places(name)))
+        # Who asks nobody does not ask either whether TLS is spoken: these addresses are for people then.
+        spoken = whereabouts.scheme if offline else self._scheme
+        where = tuple(dict.fromkeys(place for name in names for place in self._places(name, spoken)))
         downloads = [
             Download(
                 name=f"{names[0]}@{blob.digest}",
@@ -193,11 +197,17 @@ class Registries:
         there = self._there.setdefault((place.server, place.repository), set())
         return Wire(place, client, retry=self._retry, progress=self._progress, there=there)
 
-    def _places(self, name: str) -> tuple[Place, ...]:
-        found = whereabouts.places(name, self._mirrors)
+    def _places(self, name: str, spoken: Callable[[str], str] | None = None) -> tuple[Place, ...]:
+        found = whereabouts.places(name, self._mirrors, spoken or self._scheme)
         for place in found:
             self._servers[place.server] = place.registry
         return found
+
+    def _scheme(self, server: str) -> str:
+        if server not in self._schemes:
+            plain = whereabouts.on_loopback(server) and not speaks_tls(server)
+            self._schemes[server] = "http" if plain else "https"
+        return self._schemes[server]
 
     def _first(self, what: str, where: Sequence[Place], ask: Callable[[Place], T]) -> T:
         """What the first place that has it answers."""

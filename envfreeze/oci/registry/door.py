@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from envfreeze.oci.registry import challenge, credentials
+from envfreeze.oci.registry.certificates import Certificates
 from envfreeze.store.address import Address
 from envfreeze.store.client import AttemptError, Client, basic
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
     from envfreeze.oci.registry.challenge import Challenge
@@ -49,6 +51,15 @@ class Door:
         self._logins: dict[str, Login | None] = {}
         self._headers: dict[tuple[str, str], tuple[str, float]] = {}
         self._writing: set[tuple[str, str]] = set()
+        self._certificates = Certificates(environ)
+
+    def certificates(self, address: Address) -> ssl.SSLContext | None:
+        """Give what `certs.d` has for a server."""
+        return self._certificates.of(_host(address)) if address.scheme == "https" else None
+
+    def distrusted(self, address: Address) -> str:
+        """Say where a registry's certificate is put."""
+        return self._certificates.advice(_host(address))
 
     def for_writing(self, server: str, repository: str) -> None:
         """Ask for tokens that let a repository be written, too, from now on."""
@@ -83,7 +94,7 @@ class Door:
 
     def _token(self, address: Address, asked: Challenge, login: Login | None) -> tuple[str, float]:
         try:
-            return _token(address, asked, login, writing=self._writes(address))
+            return _token(address, asked, login, self._certificates, writing=self._writes(address))
         except AttemptError as failure:
             if failure.status is not None:
                 why, hint = self.refusal(address, failure.status, shown=login is not None)
@@ -117,8 +128,9 @@ class Door:
 class _Fixed:
     """An authority that shows one header and takes no for an answer."""
 
-    def __init__(self, header: str | None) -> None:
+    def __init__(self, header: str | None, believed: Certificates) -> None:
         self._header = header
+        self._certificates = believed
 
     def header(self, address: Address) -> str | None:  # noqa: ARG002 - the interface
         return self._header
@@ -128,6 +140,12 @@ class _Fixed:
 
     def refusal(self, address: Address, status: int, *, shown: bool) -> tuple[str, str]:  # noqa: ARG002
         return f"no token from {address.host}", ""
+
+    def certificates(self, address: Address) -> ssl.SSLContext | None:
+        return self._certificates.of(_host(address)) if address.scheme == "https" else None
+
+    def distrusted(self, address: Address) -> str:
+        return self._certificates.advice(_host(address))
 
 
 def _place(address: Address) -> tuple[str, str]:
@@ -140,7 +158,9 @@ def _host(address: Address) -> str:
     return urlsplit(address.url).netloc
 
 
-def _token(address: Address, asked: Challenge, login: Login | None, *, writing: bool) -> tuple[str, float]:
+def _token(
+    address: Address, asked: Challenge, login: Login | None, believed: Certificates, *, writing: bool
+) -> tuple[str, float]:
     """Get a token: the header, and how many seconds it is good for."""
     realm = asked.parameters["realm"]
     try:
@@ -167,13 +187,13 @@ def _token(address: Address, asked: Challenge, login: Login | None, *, writing: 
             "scope": " ".join(scopes),
             **service,
         }
-        answer = _ask(where.url, None, form)
+        answer = _ask(where.url, None, form, believed)
     else:
         query = urlencode([*service.items(), *(("scope", scope) for scope in scopes if scope)])
         parts = urlsplit(where.url)
         url = urlunsplit(parts._replace(query="&".join(part for part in (parts.query, query) if part)))
         header = basic(login.user, login.password) if login is not None and login.user else None
-        answer = _ask(url, header, None)
+        answer = _ask(url, header, None, believed)
     token = answer.get("token") or answer.get("access_token")
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise AttemptError(f"its token server {where} gave no token")
@@ -182,8 +202,10 @@ def _token(address: Address, asked: Challenge, login: Login | None, *, writing: 
     return f"Bearer {token}", max(1.0, float(seconds - _MARGIN_SECONDS))
 
 
-def _ask(url: str, header: str | None, form: Mapping[str, str] | None) -> Mapping[str, object]:
-    client = Client(authority=_Fixed(header))
+def _ask(
+    url: str, header: str | None, form: Mapping[str, str] | None, believed: Certificates
+) -> Mapping[str, object]:
+    client = Client(authority=_Fixed(header, believed))
     shown = Address.parse(url)
     try:
         with client.open(url, form=form) as response:

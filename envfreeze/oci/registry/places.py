@@ -1,8 +1,8 @@
 """Where a repository's documents and blobs are asked for: its mirrors, then the registry itself.
 
-Plain HTTP only on loopback. A mirror is a registry that serves another's repositories under the same names,
-below a folder of its own perhaps. All that comes from any of them is held to its digest, or read by tag only
-from where the tag is asked for.
+Plain HTTP only on loopback, and there only where no TLS is spoken. A mirror is a registry that serves the
+repositories of another under the same names, below a folder of its own perhaps. All that comes from any of
+them is held to its digest, or read by tag only from where the tag is asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from envfreeze.errors import UsageError
 from envfreeze.oci.reference import HUB, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 VARIABLE = "ENVFREEZE_REGISTRY_MIRRORS"
 """Names mirrors for this machine: `docker.io=mirror.example.org/hub`, several separated by commas."""
@@ -31,18 +31,19 @@ class Place:
         registry: whose login is good there.
         server: host and port that is asked.
         repository: its name there.
+        scheme: `https`, or `http` on loopback.
 
     """
 
     registry: str
     server: str
     repository: str
+    scheme: str
 
     @property
     def url(self) -> str:
         """What the paths of the distribution API are appended to."""
-        scheme = "http" if on_loopback(self.server) else "https"
-        return f"{scheme}://{self.server}/v2/{self.repository}"
+        return f"{self.scheme}://{self.server}/v2/{self.repository}"
 
     @property
     def name(self) -> str:
@@ -50,12 +51,22 @@ class Place:
         return f"{self.registry}/{self.repository}"
 
 
-def places(name: str, mirrors: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Place, ...]:
+def scheme(server: str) -> str:
+    """What is spoken with a server that was not asked: TLS, except on loopback."""
+    return "http" if on_loopback(server) else "https"
+
+
+def places(
+    name: str,
+    mirrors: Mapping[str, tuple[str, ...]] | None = None,
+    spoken: Callable[[str], str] = scheme,
+) -> tuple[Place, ...]:
     """Give where a repository can be had, in the order to try: its mirrors, then the registry itself.
 
     Args:
         name: registry and repository, as `Reference.name`.
         mirrors: registry to its mirrors, each a host with a folder perhaps.
+        spoken: tells the scheme of a server.
 
     Raises:
         UsageError: a mirror is not what it should be.
@@ -75,13 +86,13 @@ def places(name: str, mirrors: Mapping[str, tuple[str, ...]] | None = None) -> t
                 f"{mirror!r} is not a registry mirror",
                 hint="name its host, with a folder perhaps: mirror.example.org/hub",
             )
-        found.append(_place(moved))
-    return tuple(dict.fromkeys((*found, _place(reference))))
+        found.append(_place(moved, spoken))
+    return tuple(dict.fromkeys((*found, _place(reference, spoken))))
 
 
-def _place(reference: Reference) -> Place:
+def _place(reference: Reference, spoken: Callable[[str], str]) -> Place:
     server = _SERVERS.get(reference.registry, reference.registry)
-    return Place(reference.registry, server, reference.repository)
+    return Place(reference.registry, server, reference.repository, spoken(server))
 
 
 def of_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -106,7 +117,7 @@ def of_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def on_loopback(server: str) -> bool:
-    """Whether a server is this machine's own: there plain HTTP is spoken, as Docker does."""
+    """Whether a server is this machine's own: there plain HTTP may be spoken, as Docker does."""
     host = server.rpartition(":")[0] if server.rpartition(":")[2].isdigit() else server
     host = host.strip("[]")
     if host == "localhost":

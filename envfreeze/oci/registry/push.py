@@ -14,10 +14,10 @@ from envfreeze.errors import UsageError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.reference import Reference
+from envfreeze.oci.registry.blob import Blob
 from envfreeze.oci.registry.blobs import WORKERS, Blobs, in_memory
 from envfreeze.oci.registry.connection import Registries
 from envfreeze.oci.registry.documents import put_document
-from envfreeze.oci.registry.upload import Blob
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from envfreeze.digest import Digest
 from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.descriptor import Descriptor, parse_digest
+from envfreeze.oci.registry.blob import Blob
 from envfreeze.oci.registry.blobs import Blobs
 from envfreeze.oci.registry.documents import put_document
 from envfreeze.oci.registry.refusals import verdict
-from envfreeze.oci.registry.upload import Blob
 from envfreeze.progress import SILENT
 from envfreeze.store import locks
 from envfreeze.store.client import AttemptError

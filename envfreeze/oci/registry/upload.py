@@ -1,23 +1,25 @@
 """One blob into a repository (distribution-spec, "Pushing blobs"): in one request or in chunks, resumed.
 
 Small blobs are sent by one PUT. Large ones by PATCHes of `CHUNK` bytes, so that a broken connection costs a
-chunk at most: the registry is asked how far it has come, and the rest follows. Where it does not know, the
-blob is begun again; where it takes no chunks, one PUT has the whole.
+chunk at most: the registry is asked how far it has come, and the rest follows, also where the process broke
+that had begun (`unfinished`). Where the registry does not know, as Debian's docker-registry does not of an
+upload whose part broke, the blob is begun again; where it takes no chunks, one PUT has the whole.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from envfreeze.oci.registry.blob import is_there
 from envfreeze.oci.registry.refusals import codes
+from envfreeze.oci.registry.unfinished import Unfinished
 from envfreeze.store.client import AttemptError, Content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from envfreeze.digest import Digest
+    from envfreeze.oci.registry.blob import Blob
     from envfreeze.oci.registry.wire import Answer, Wire
     from envfreeze.store.transfer import Meter
 
@@ -40,62 +42,6 @@ _ARRIVED_WRONG = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 _OCTETS = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """What is pushed.
-
-    Attributes:
-        digest: of its bytes.
-        size: bytes.
-        open: opens them at their beginning; reading checks them.
-
-    """
-
-    digest: Digest
-    size: int
-    open: Callable[[], BinaryIO]
-
-
-def is_there(wire: Wire, blob: Blob) -> bool:
-    """Whether the repository has a blob; what was there a moment ago is not asked for again.
-
-    Raises:
-        AttemptError: the registry does not say.
-
-    """
-    if blob.digest in wire.there:
-        return True
-    try:
-        answer = wire.send("HEAD", f"blobs/{blob.digest}")
-    except AttemptError as failure:
-        # Who may not ask may still write; then that says more.
-        if failure.status in {401, 403, 404, 405, 410}:
-            return False
-        raise
-    length = answer.headers.get("content-length", "")
-    promised = answer.headers.get("docker-content-digest", str(blob.digest))
-    if answer.is_page or promised != str(blob.digest) or length not in {"", str(blob.size)}:
-        return False
-    wire.there.add(blob.digest)
-    return True
-
-
-def mount(wire: Wire, blob: Blob, source: str) -> str | None:
-    """Take a blob from another repository of the registry (distribution-spec, end-11).
-
-    Returns:
-        None: it is mounted; else where to upload it to, empty where the registry said nothing of that.
-
-    """
-    try:
-        answer = wire.send("POST", f"blobs/uploads/?mount={blob.digest}&from={source}")
-    except AttemptError:
-        return ""
-    if answer.status == _CREATED:
-        return None
-    return (answer.location or "") if answer.status == _ACCEPTED else ""
-
-
 class Upload:
     """Brings one blob into a repository.
 
@@ -104,10 +50,19 @@ class Upload:
         blob: what.
         meter: told how far it has come.
         location: where to upload to, if that is known already.
+        unfinished: what an earlier process left, and what is left for a later one; None: nothing.
 
     """
 
-    def __init__(self, wire: Wire, blob: Blob, meter: Meter, location: str = "") -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        blob: Blob,
+        meter: Meter,
+        location: str = "",
+        unfinished: Unfinished | None = None,
+    ) -> None:
+        self._unfinished = unfinished or Unfinished(None, wire.place)
         self._wire = wire
         self._blob = blob
         self._meter = meter
@@ -130,6 +85,7 @@ class Upload:
         """
         failed = furthest = 0
         try:
+            self._take_up()
             while True:
                 try:
                     self._go_on()
@@ -144,7 +100,35 @@ class Upload:
                         break
         finally:
             self._close()
+        self._unfinished.forget()
         self._meter.at(self._blob.size)
+
+    def _take_up(self) -> None:
+        """Go on where an earlier process stopped, if the registry still knows of that."""
+        left = "" if self._whole else self._unfinished.location()
+        if not left:
+            return
+        reached = None
+        try:
+            reached = self._wire.patiently(str(self._blob.digest), lambda: self._status(left))
+        except AttemptError as failure:
+            self._wire.progress.note(
+                f"{self._blob.digest}: {self._wire.place.server} does not know how far it had come: "
+                f"{failure.reason}; it is sent from its beginning"
+            )
+        if reached is None:
+            self._unfinished.forget()
+        else:
+            self._meter.at(self._position)
+
+    def _status(self, location: str) -> int | None:
+        """Ask how far an upload has come, and go on there; None: the answer does not say."""
+        answer = self._wire.send("GET", location)
+        reached = _reached(answer)
+        if reached is None or not self._position <= reached <= self._blob.size:
+            return None
+        self._location, self._position = answer.location or location, reached
+        return reached
 
     def _go_on(self) -> None:
         if not self._location:
@@ -182,6 +166,7 @@ class Upload:
         if reached is not None and not start < reached <= end:
             raise AttemptError(f"it has {reached} bytes where {end} were sent", status=_NOT_THERE)
         self._position = end if reached is None else reached
+        self._unfinished.keep(self._location)
 
     def _finish(self, content: Content | None) -> None:
         mark = "&" if "?" in self._location else "?"
@@ -226,15 +211,11 @@ class Upload:
         try:
             if is_there(self._wire, self._blob):
                 return True
-            if self._location and not self._whole:
-                answer = self._wire.send("GET", self._location)
-                reached = _reached(answer)
-                if reached is not None and self._position <= reached <= self._blob.size:
-                    self._location = answer.location or self._location
-                    self._position = reached
-                    return False
+            if self._location and not self._whole and self._status(self._location) is not None:
+                return False
         except AttemptError:
             pass
+        self._unfinished.forget()
         self._location, self._position = "", 0
         return False
 

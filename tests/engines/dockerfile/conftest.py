@@ -1,4 +1,4 @@
-"""Locks whose artifacts are made on the spot and lie in a cache of the test's own, and what is written."""
+"""Locks whose artifacts are made on the spot and lie in a cache of the test's own; what is written of it."""
 
 from __future__ import annotations
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from envfreeze.engines.dockerfile import compiling
+from envfreeze.locking.model import Devel, Source
+from envfreeze.locking.pip import PipTarget
+from envfreeze.locking.sources.compiled import Job
 from envfreeze.oci.platform import Platform
+from envfreeze.progress import SILENT
+from envfreeze.project.load import load
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -153,6 +160,27 @@ def test_a_kind_s_dockerfile_is_this(kit, kind):
 
 def test_a_standalone_python_s_dockerfile_is_this(kit, standalone_archive):
     check(kit, a_standalone_python(kit, standalone_archive), "a_standalone_python")
+
+
+def test_a_compiled_wheel_s_dockerfile_is_this(kit):
+    source = Source(
+        "sdist",
+        "https://files.example.org/packages/ext-1.0.tar.gz",
+        kit.keep(b"sdist"),
+        5,
+        python="3.13",
+        requires=(kit.wheel("setuptools", "80.0"),),
+    )
+    devel = Devel("3.13.5", "2.41", kit.suite(kit.deb("base-files", "13.8"), kit.deb("g++", "4:14.2.0-1")))
+    target = PipTarget(Platform.parse("linux/amd64"), "3.13.5", "2.41")
+    job = Job(source, kit.cache.find(source.digest), devel, target, (), None, (("CFLAGS", "-O3"),))
+    written = compiling.write(
+        job, load(kit.root), kit.root.parent / "out", cache=kit.cache, progress=SILENT, offline=True
+    )
+    assert written.dockerfile.read_text() == (GOLDEN / "wheels.Dockerfile").read_text()
+    assert written.stages == ("base", "python", "compile-1", "compile-2", "wheels")
+    about = json.loads((written.path / "source/compile.json").read_text())
+    assert about == {"env": {"CFLAGS": "-O3"}, "sdist": True, "subdirectory": ""}
 
 
 def test_a_conda_environment_s_dockerfile_is_this(kit, conda_channel):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from envfreeze.engines.native.owners import conflicts, listing, merge, room_for
+from envfreeze.engines.native.owners import conflicts, is_free, listing, merge, room_for
 from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.oci.entry import Deflated, Entry, Kind, directory, file, symlink
 
@@ -95,3 +97,43 @@ def test_a_hard_link_keeps_its_content_when_its_file_is_replaced():
     assert merged["a"] == file("a", b"two")
     assert merged["b"] == file("b", b"one", mode=0o755)
     assert (merged["c"].kind, merged["c"].link) == (Kind.HARDLINK, "b")
+
+
+@pytest.mark.parametrize("folder", ["workspace", "srv/work", "usr/share/work", "opt/project"])
+def test_a_folder_that_nobody_has_anything_in_is_free(folder):
+    assert is_free(folder, BELOW, ["opt/venv"])
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "",
+        "tmp",
+        "tmp/work",
+        "root/x",
+        "bin",
+        "bin/x",
+        "usr",
+        "usr/bin",
+        "usr/bin/bash/x",
+        "opt",
+        "opt/venv/x",
+    ],
+)
+def test_a_folder_is_not_free_where_something_is_in_it_or_leads_through_it(folder):
+    assert not is_free(folder, BELOW, ["opt/venv"])
+
+
+NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.booleans()), max_size=6),
+    NAMES,
+    st.lists(NAMES, min_size=1, max_size=4),
+)
+def test_whatever_is_put_into_a_free_folder_has_room(below, folder, names):
+    entries = [file(path, b"") if is_file else directory(path, mode=0o700) for path, is_file in below]
+    layers = [listing("a", entries)]
+    if is_free(folder, layers, ["opt/venv"]):
+        assert room_for([f"{folder}/{name}" for name in names], layers, ["opt/venv"]) == {}

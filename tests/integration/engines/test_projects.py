@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-
 from envfreeze.compare.owners import Owners, read_by_owners
+
 from envfreeze.locking import files
 from envfreeze.oci import layout
 from envfreeze.oci.inflate import inflate

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError
-from envfreeze.locking.conda import python_of, resolve
+from envfreeze.locking.conda import names_python, python_of, resolve
 from envfreeze.oci.platform import Platform
 
 AMD64 = Platform.parse("linux/amd64")
@@ -155,6 +155,21 @@ def test_image_python_limits_condas(project, wish):
     with pytest.raises(ResolutionError) as caught:
         resolve(project("numpy=2", image='python = "3.11"'), AMD64, GLIBC, wish())
     assert any("python 3.11.*" in line for line in caught.value.details)
+
+
+def test_an_exact_image_python_is_condas(project, wish):
+    made = project("numpy=1.26", "python", image='python = "3.11.9"')
+    assert versions(resolve(made, AMD64, GLIBC, wish()))["python"] == "3.11.9"
+    with pytest.raises(ResolutionError) as caught:
+        resolve(project("python", image='python = "3.11.8"'), AMD64, GLIBC, wish())
+    assert any("python ==3.11.8" in line for line in caught.value.details)
+
+
+def test_a_python_that_is_said_to_be_condas_need_not_be_named(project, wish):
+    packages = resolve(project("zlib", image='python-source = "conda"'), AMD64, GLIBC, wish())
+    assert {package.name: package.requested for package in packages} == {"python": True, "zlib": True}
+    assert names_python(project("zlib", image='python-source = "conda"'), AMD64)
+    assert not names_python(project("zlib"), AMD64)
 
 
 def test_requires_python_limits_condas(project, wish):

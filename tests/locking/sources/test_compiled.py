@@ -137,7 +137,7 @@ def test_variables_of_the_stage_reach_the_build(compiler, ext, here):
 DIFFERS = "files[f'{module}/number.txt'] = open('number').read()"
 
 
-def test_two_builds_that_differ_are_refused(compiler, ext, cache):
+def test_two_builds_that_differ_are_refused(compiler, ext):
     source, path = ext(DIFFERS)
     with pytest.raises(ResolutionError, match="two builds of it are not the same wheel") as caught:
         compiler().build(source, path, forgive=never)
@@ -158,7 +158,7 @@ def test_a_wheel_is_compiled_again_where_it_is_gone(compiler, ext, cache):
     assert Digest.of_file(compiler().rebuild(made, path)) == made.digest
 
 
-def test_another_wheel_is_not_taken_for_it(compiler, ext, cache):
+def test_another_wheel_is_not_taken_for_it(compiler, ext):
     source, path = ext()
     made, _ = compiler().build(source, path, forgive=never)
     other = replace(made, digest=Digest.of(b"other"))

@@ -16,6 +16,7 @@ from envfreeze.oci.platform import Platform
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
 RELEASES = "https://github.com/astral-sh/python-build-standalone/releases/download"
 HEX = "5" * 64
+NAME = "cpython-3.12.13+20260807-x86_64-unknown-linux-gnu-install_only.tar.gz"
 
 
 def row(filename, *, url=None, version="3.12.13", **changes):
@@ -100,6 +101,8 @@ def test_what_is_for_another_machine_or_of_another_kind_is_passed_over(other):
         b'{"a": 1}',
         b'{"a": {"name": "cpython"}}',
         b'{"a": ' * 100_000,
+        json.dumps({"a": row(NAME, url=f"ftp://example.org/{NAME}")}).encode(),
+        json.dumps({"a": row(NAME, url=f"/srv/{NAME}")}).encode(),
         json.dumps(
             {
                 "a": row("cpython-3.12.13+20260807-x86_64-unknown-linux-gnu-install_only.tar.gz")

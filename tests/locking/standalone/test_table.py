@@ -43,6 +43,7 @@ def test_it_is_read_back_as_it_was(written):
         ("size", -1, "is negative"),
         ("digest", "md5:0", "not a sha256 digest"),
         ("urls", ["ftp://example.org/x"], "is not an http, https or file URL"),
+        ("urls", [], "is not an http, https or file URL"),
         ("urls", ["/srv/x"], "is not an http, https or file URL"),
         ("more", 1, "is not a key that envfreeze writes"),
     ],
