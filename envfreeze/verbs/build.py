@@ -156,7 +156,7 @@ def build(
         progress.warn(note)
     lock = _for_platform(lock, platform)
     store = open_store(root, stores=project.record.stores, progress=progress) if record else None
-    names = driving.files_of(engine, lock, project)
+    names = driving.files_of(engine, lock, project, root)
     snapshot = None if store is None else store.snapshot(lock_files, names)
     by_default = output is None and archive is None and where is None
     with ExitStack() as stack:

@@ -132,18 +132,23 @@ def unheard(name: str, project: Project) -> list[str]:
     return [f"the native engine runs no steps: [docker] {keys} count with --engine docker alone"]
 
 
-def files_of(name: str, lock: Lock, project: Project) -> list[str]:
+def files_of(name: str, lock: Lock, project: Project | None, root: Path) -> list[str]:
     """The files of a project that an engine's image depends on beside the lock, as sorted relative paths.
 
+    Args:
+        name: of the engine.
+        lock: what is built.
+        project: its project; None: it cannot be read.
+        root: the project's folder.
+
     Raises:
-        UsageError: one that the project names is not there.
+        UsageError: a file that the project names is not there.
 
     """
-    if name == NATIVE:
-        return included(project.root, lock.runtime.include)
-    docker = project.docker
-    template = () if docker.template is None else (docker.template,)
-    return included(project.root, (*lock.runtime.include, *docker.context, *template))
+    if name == NATIVE or project is None:
+        return included(root, lock.runtime.include)
+    template = () if project.docker.template is None else (project.docker.template,)
+    return included(root, (*lock.runtime.include, *project.docker.context, *template))
 
 
 def make(

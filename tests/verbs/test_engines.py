@@ -109,8 +109,9 @@ def test_what_a_dockerfile_s_image_depends_on_is_recorded(plain):
     project = load(plain.root)
     lock = files.read(plain.root)
 
-    assert driving.files_of("native", lock, project) == ["train.py"]
-    assert driving.files_of("docker", lock, project) == ["Dockerfile.j2", "native.c", "train.py"]
+    assert driving.files_of("native", lock, project, plain.root) == ["train.py"]
+    assert driving.files_of("docker", lock, project, plain.root) == ["Dockerfile.j2", "native.c", "train.py"]
+    assert driving.files_of("docker", lock, None, plain.root) == ["train.py"]
 
 
 @pytest.mark.usefixtures("only_git")
