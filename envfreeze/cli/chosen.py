@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from envfreeze.verbs.log import Listed, Log
 
 
+NATIVE = "native"
+"""The engine that a line does not name."""
+
+
 class Verified(StrEnum):
     """What the newest verification found."""
 
@@ -120,7 +124,8 @@ def _line(build: Listed) -> str:
     entry = build.entry
     state = "dirty" if entry.dirty else "clean"
     packages = "".join(f" {one.name}=={one.version}" for one in dict.fromkeys(build.packages))
-    return f"{entry.digest} {entry.at} {entry.commit or '-'} {state} {build.level or '-'}{packages}"
+    by = "" if entry.engine == NATIVE else f" by {entry.engine}"
+    return f"{entry.digest} {entry.at} {entry.commit or '-'} {state} {build.level or '-'}{packages}{by}"
 
 
 def _document(log: Log) -> Mapping[str, Any]:
