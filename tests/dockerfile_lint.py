@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 DEB = re.compile(r"(?:^|/)[a-z0-9][a-z0-9+.-]+_[^_/]*[0-9][^_/]*_(?:amd64|arm64|all)\.deb$")
 OPERATORS = {"&&", "||", ";", "|", "&", "!", "{", "}", "(", ")"}
-INSTALLERS = {"npm", "gem", "cargo", "go", "apk", "yum", "dnf", "mamba", "micromamba", "conda", "uv", "pipx", "poetry"}
+INSTALLERS = {
+    "npm",
+    "gem",
+    "cargo",
+    "go",
+    "apk",
+    "yum",
+    "dnf",
+    "mamba",
+    "micromamba",
+    "conda",
+    "uv",
+    "pipx",
+    "poetry",
+}
 DOWNLOADERS = {"curl", "wget", "git", "scp", "rsync"}
 
 
@@ -72,24 +86,31 @@ def lint(text: str) -> Counts:
         if name == "FROM":
             words = [word for word in value.split() if not word.startswith("--")]
             _image(words[0], value, counts, stages)
-            if len(words) > 2:
-                stages.add(words[2])
+            stages |= set(words[2:3])
         elif name in {"COPY", "ADD"}:
-            for source in re.findall(r"--from=(\S+)", value):
-                _image(source, value, counts, stages)
-            for url in re.findall(r"(?:https?|git|ssh|ftp)://\S+|git@\S+", value):
-                counts.downloads.append(url)
-                if not re.search(r"--checksum=sha256:[0-9a-f]{64}\s", value):
-                    counts.loose_downloads.append(url)
+            _copy(value, counts, stages)
         elif name == "RUN":
-            for mount in re.findall(r"--mount=(\S+)", value):
-                for source in re.findall(r"(?:^|,)from=([^,]+)", mount):
-                    _image(source, value, counts, stages)
-            counts.steps.append(value)
-            if not re.match(r"(?:--\S+\s+)*?--network=none\s", value):
-                counts.open_steps.append(value)
-            _commands(value, counts)
+            _run(value, counts, stages)
     return counts
+
+
+def _copy(value: str, counts: Counts, stages: set[str]) -> None:
+    for source in re.findall(r"--from=(\S+)", value):
+        _image(source, value, counts, stages)
+    for url in re.findall(r"(?:https?|git|ssh|ftp)://\S+|git@\S+", value):
+        counts.downloads.append(url)
+        if not re.search(r"--checksum=sha256:[0-9a-f]{64}\s", value):
+            counts.loose_downloads.append(url)
+
+
+def _run(value: str, counts: Counts, stages: set[str]) -> None:
+    for mount in re.findall(r"--mount=(\S+)", value):
+        for source in re.findall(r"(?:^|,)from=([^,]+)", mount):
+            _image(source, value, counts, stages)
+    counts.steps.append(value)
+    if not re.match(r"(?:--\S+\s+)*?--network=none\s", value):
+        counts.open_steps.append(value)
+    _commands(value, counts)
 
 
 def _image(image: str, where: str, counts: Counts, stages: set[str]) -> None:

@@ -23,7 +23,12 @@ def test_nothing_that_we_write_is_loose(path, dockerfile_lint):
 
 def test_there_is_something_to_count(dockerfile_lint):
     counts = dockerfile_lint.lint((GOLDEN[0].parent / "downloads.Dockerfile").read_text())
-    assert (len(counts.images), len(counts.packages), len(counts.installs), len(counts.downloads)) == (1, 2, 1, 4)
+    assert (len(counts.images), len(counts.packages), len(counts.installs), len(counts.downloads)) == (
+        1,
+        2,
+        1,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,9 +53,9 @@ def test_there_is_something_to_count(dockerfile_lint):
 )
 def test_what_is_loose_is_counted(kind, text, dockerfile_lint):
     counts = dockerfile_lint.lint(text)
-    assert [name for name in ("images", "packages", "installs", "downloads") if getattr(counts, f"loose_{name}")] == [
-        kind
-    ]
+    assert [
+        name for name in ("images", "packages", "installs", "downloads") if getattr(counts, f"loose_{name}")
+    ] == [kind]
 
 
 @pytest.mark.parametrize(
