@@ -32,6 +32,9 @@ class Progress(Protocol):
     def detail(self, text: str) -> None:
         """Tell one line of what a program says at length, for a log; a terminal shows its tasks instead."""
 
+    def step(self, text: str) -> None:
+        """Tell one line of a step of a program that is over, for a terminal; a log has its details."""
+
     def warn(self, text: str) -> None:
         """Tell one line that the user should read."""
 
@@ -53,6 +56,9 @@ class _Silent:
         """Say nothing."""
 
     def detail(self, text: str) -> None:
+        """Say nothing."""
+
+    def step(self, text: str) -> None:
         """Say nothing."""
 
     def warn(self, text: str) -> None:

@@ -78,6 +78,11 @@ class Console:
         if not self._terminal:
             self.note(text)
 
+    def step(self, text: str) -> None:
+        """Tell one line of a step that is over, where a terminal did not get its details."""
+        if self._terminal:
+            self.note(text)
+
     def warn(self, text: str) -> None:
         """Tell one line that the user should read; `--quiet` does not hide it."""
         self._line(f"{self._paint('warning:', _YELLOW)} {text}")

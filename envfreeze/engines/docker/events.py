@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from envfreeze.engines.driven import failing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -128,11 +130,13 @@ class Build:
             step.error = self._log.clean(error)
             if "context canceled" not in error and self._failed is None:
                 self._failed = step
-            yield f"#{step.number} ERROR: {error}"
+            how = f"ERROR: {error}"
         elif vertex.get("cached"):
-            yield f"#{step.number} CACHED"
+            how = "CACHED"
         else:
-            yield f"#{step.number} DONE {ended - (step.started or ended):.1f}s"
+            how = f"DONE {ended - (step.started or ended):.1f}s"
+        self._progress.step(self._log.clean(f" => {how.removeprefix('DONE '):>6} {failing.short(step.name)}"))
+        yield f"#{step.number} {how}"
 
     def _status(self, status: Mapping[str, Any]) -> Iterator[str]:
         vertex, name = str(status.get("vertex", "")), str(status.get("id", ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from envfreeze.engines.driven import failing
+
 if TYPE_CHECKING:
     from envfreeze.engines.driven.log import Log
     from envfreeze.progress import Progress, Task
@@ -38,6 +40,7 @@ class Build:
         error = _ERROR.match(text)
         if step is not None:
             self.close()
+            self._progress.step(f" => {step['stage'] or ''}{step['number']} {failing.short(step['text'])}")
             self._step, self._said = step["text"], []
             self._task = self._progress.task(f"{step['stage'] or ''}{step['number']} {step['text']}")
         elif error is not None:

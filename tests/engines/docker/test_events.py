@@ -32,7 +32,11 @@ class Log:
 class Shown:
     def __init__(self) -> None:
         self.tasks: list[str] = []
+        self.steps: list[str] = []
         self.over = 0
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
 
     def task(self, description: str, total: int | None = None) -> Any:  # noqa: ARG002 - the interface
         self.tasks.append(description)
@@ -130,6 +134,22 @@ def test_running_steps_are_tasks_that_end():
 
     assert shown.tasks == ["[2/2] RUN make"]
     assert shown.over == 1
+    assert shown.steps == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({}, " =>   2.2s [2/2] RUN make"),
+        ({"cached": True}, " => CACHED [2/2] RUN make"),
+        ({"error": "s3cret"}, " => ERROR: *** [2/2] RUN make"),
+    ],
+)
+def test_a_step_that_is_over_is_a_line_on_a_terminal(fields, line):
+    shown = Shown()
+    told(vertex(started=BEGAN), vertex(started=BEGAN, completed=ENDED, **fields), progress=shown)
+
+    assert shown.steps == [line]
 
 
 def test_a_status_is_told_once_when_it_is_done():

@@ -76,6 +76,7 @@ class Log:
 class Shown:
     def __init__(self) -> None:
         self.tasks: list[str] = []
+        self.steps: list[str] = []
         self.over = 0
 
     def task(self, description: str) -> Shown:
@@ -84,6 +85,9 @@ class Shown:
 
     def finish(self) -> None:
         self.over += 1
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
 
 
 @pytest.fixture
@@ -98,6 +102,7 @@ def test_steps_are_tasks_one_after_the_other(shown):
     build.close()
 
     assert shown.tasks == ["[1/2] 1/2 FROM scratch AS base", "2/2 RUN make"]
+    assert shown.steps == [" => [1/2] 1/2 FROM scratch AS base", " => 2/2 RUN make"]
     assert shown.over == 2
 
 

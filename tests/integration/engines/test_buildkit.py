@@ -180,7 +180,7 @@ class Shown:
     def note(self, text):
         self.lines.append(text)
 
-    detail = warn = note
+    detail = step = warn = note
 
 
 @pytest.mark.usefixtures("docker")
