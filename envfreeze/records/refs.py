@@ -30,6 +30,9 @@ STALE = 5.0
 """Seconds after which a lock file of git's on one of our references is taken for a dead one's."""
 
 _LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
+_REPACKED = re.compile(r"object [0-9a-f]+ is unavailable")
+"""What git says of an object that another git packed anew between two looks at it."""
+
 _HOPELESS = ("Permission denied", "Read-only file system", "No space left", "Disk quota exceeded")
 
 
@@ -53,8 +56,14 @@ def change(
     pause = 0.01
     while True:
         old = repository.resolve(reference)
-        new = make(old)
-        refusal = None if new == old else _swap(repository.git, reference, new, old)
+        try:
+            new = make(old)
+        except GitError as error:
+            if not _REPACKED.search(error.stderr):
+                raise
+            refusal: GitError | None = error
+        else:
+            refusal = None if new == old else _swap(repository.git, reference, new, old)
         if refusal is None:
             return
         if any(words in refusal.stderr for words in _HOPELESS):

@@ -7,8 +7,13 @@ daemon has an envfreeze cache of its own, so that nothing but the lock is shared
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +24,6 @@ from envfreeze.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.network
 
@@ -226,6 +230,36 @@ def test_what_docker_built_is_pushed_loaded_and_verified_by_its_name(
     assert digest in one("image", "inspect", "pushed:1")
     assert "3.11" in one("run", "--rm", "--network", "none", "pushed:1", "python", "--version")
     assert envfreeze("verify", where, *NETWORK, at=pip.root, env=one.environment) == "identical"
+
+
+def test_the_commands_of_the_page_do_what_it_says(pip, one, registry, big):
+    page = (Path(__file__).parents[3] / "docs/how-to/docker-engine.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    programs = f"{Path(sys.executable).parent}:{one.programs}:{os.environ['PATH']}"
+    env = one.environment | {
+        "PATH": programs,
+        "REGISTRY": registry.host,
+        "ENVFREEZE_CACHE": str(big / "cache"),
+        "HOME": str(big / "home"),
+    }
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],
+        cwd=pip.root,
+        env=os.environ | env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout
+
+    digests = [line for line in said.splitlines() if line.startswith("sha256:")]
+    assert len(blocks) == 4
+    assert digests[0] == digests[1] == digests[3]
+    assert "identical" in said.splitlines()
+    assert one("run", "--rm", "--network", "none", "train:plain", "python", "-c", "print(2)").strip() == "2"
 
 
 def test_built_steps_are_kept_in_a_registry_and_taken_from_it(frozen, one, two, registry, envfreeze):
