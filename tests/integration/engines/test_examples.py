@@ -237,7 +237,7 @@ def built(tmp_path: Path, monkeypatch) -> Callable[..., Image]:
         base = {
             layer.diff_id for target in made.lock.targets if target.image for layer in target.image.layers
         }
-        readback.check(found.image, program="docker", base=frozenset(base))
+        readback.check(found.images, program="docker", base=frozenset(base))
         return found.images[0]
 
     return call
