@@ -85,7 +85,7 @@ def test_the_whole_job_with_one_line_each(run, project):
     assert (verify.code, verify.stdout) == (0, "identical\n"), verify.stderr
 
     log = run("log")
-    assert re.fullmatch(rf"{digest} \S+Z [0-9a-f]{{40}} (clean|dirty)\n", log.stdout)
+    assert re.fullmatch(rf"{digest} \S+Z [0-9a-f]{{40}} (clean|dirty) identical\n", log.stdout)
     assert run("log", "0" * 64).stdout == ""
 
     quiet = run("build", "--quiet", "--no-record")
@@ -117,7 +117,11 @@ def test_the_whole_job_in_documents_as_the_reference_shows_them(run, project):
     assert verify["record"] == build["record"]
 
     log = run("log", "--json").document
-    assert log == {"records": [build["record"]]}
+    assert log == {
+        "records": [build["record"]],
+        "verified": {build["digest"]: "identical"},
+        "packages": {},
+    }
 
     for command in ("cache info", "cache prune", "cache verify"):
         expected = keys(documented(command)[0])
