@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from envfreeze.engines.docker import client, command
 from envfreeze.engines.docker.build import Buildx
 from envfreeze.engines.driven import process, readback
 from envfreeze.engines.driven.model import EPOCH, Request
-from envfreeze.engines.driven.secrets import parse_secret
+from envfreeze.engines.driven.secrets import parse_secret, parse_ssh
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci import layout
 from envfreeze.oci.image import ImageIndex
@@ -164,6 +166,21 @@ def test_a_secret_is_read_and_never_shown(build, folder, tmp_path, monkeypatch):
     assert secret not in log
     assert secret not in "\n".join(shown.lines)
     assert secret.encode() not in built.images[0].config
+
+
+@pytest.mark.usefixtures("docker")
+def test_an_agent_is_reached_while_a_step_runs_and_is_in_no_layer(build, folder, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="agent-") as short, socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(f"{short}/agent")
+        agent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", f"{short}/agent")
+        root = folder('BASE\nRUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && echo there > /agent\n')
+
+        built = build(root, ssh=(parse_ssh("default"),))
+
+    assert content(built.images[0], "agent") == b"there\n"
+    assert not [member.path for member in entries(built.images[0]) if "ssh_agent" in member.path]
+    assert short.encode() not in built.images[0].config
 
 
 class Shown:
