@@ -16,6 +16,7 @@ from envfreeze.layers.conda.paths import Listed, PathKind, read_paths
 from envfreeze.layers.conda.prefix import replaced
 from envfreeze.layers.conda.record import FOLDER, read_index, record, record_name
 from envfreeze.layers.conda.scripts import scripts_among
+from envfreeze.layers.naming import named
 from envfreeze.layers.spill import spilled
 from envfreeze.layers.wheel.scripts import script
 from envfreeze.oci.entry import Entry, Kind, Plain, directory, file, parents, symlink
@@ -87,27 +88,13 @@ def open_conda(
 
     """
     with contextlib.ExitStack() as stack:
-        with _named(package):
+        with named(package.filename):
             outer = stack.enter_context(
                 take_apart(path, package.filename, None if checked else package.digest)
             )
             opened = _Opened(package, prefix, python, scratch, stack)
             entries = opened.entries(outer, path.stat().st_size)
         yield CondaContent(package, entries)
-
-
-@contextlib.contextmanager
-def _named(package: CondaPackage) -> Iterator[None]:
-    try:
-        yield
-    except UntrustedError as error:
-        message = error.message
-        if not message.startswith(package.filename):
-            message = f"{package.filename}: {message}"
-        raise UntrustedError(
-            message,
-            hint=error.hint or "the file is not fit to be installed; lock another build or report it",
-        ) from error
 
 
 class _Opened:

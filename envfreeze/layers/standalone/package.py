@@ -13,6 +13,7 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.layers.conda.contents import Member, check_link, read_members
 from envfreeze.layers.inflate import inflate
+from envfreeze.layers.naming import named
 from envfreeze.layers.spill import close, mapped, refused, spilled
 from envfreeze.layers.standalone.rebased import is_text, rebased
 from envfreeze.oci.entry import Entry, Kind, Plain, directory, file, parents, symlink
@@ -57,24 +58,10 @@ def open_standalone(
 
     """
     with contextlib.ExitStack() as stack:
-        with _named(python):
+        with named(python.filename):
             tar, members = _members(path, python, scratch, stack, checked=checked)
             entries = _Laid(python, tar, members).entries()
         yield entries
-
-
-@contextlib.contextmanager
-def _named(python: StandalonePython) -> Iterator[None]:
-    try:
-        yield
-    except UntrustedError as error:
-        message = error.message
-        if not message.startswith(python.filename):
-            message = f"{python.filename}: {message}"
-        raise UntrustedError(
-            message,
-            hint=error.hint or "it is not fit to be installed; lock another build or report it",
-        ) from error
 
 
 def _members(
