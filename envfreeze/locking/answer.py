@@ -53,12 +53,14 @@ class Answer:
 
     Attributes:
         document: as PEP 751 has it. Packages have an `index` where the project has several.
-        needs: normalised name to the normalised names of what it needs, sorted; empty where uv does not tell.
+        needs: gives normalised name to the normalised names of what it needs, sorted; empty where uv does not
+            tell. Where uv has to be asked for it, what is passed is called while it answers, and must not
+            raise; it need not be called.
 
     """
 
     document: Mapping[str, Any]
-    needs: Mapping[str, tuple[str, ...]]
+    needs: Callable[[Callable[[], object]], Mapping[str, tuple[str, ...]]]
 
 
 def find(
@@ -141,19 +143,33 @@ def find(
         progress.warn(sentence)
     document = required_hashes.hold(document, requirements.hashed(project), environment)
     several = indexes.of_project(asked).are_several
-    if by_piptools is not None and not several:
-        return Answer(document, by_piptools.needs)
-    written = desk.annotated(assigned, document)
-    if document.get("packages") and not written:
-        if several:
+    if several:
+        written = desk.annotated(assigned, document)
+        if document.get("packages") and not written:
             raise NetworkError(
                 "the index that each package comes from cannot be found out: the indexes answer no more",
                 hint="try again",
             )
-        progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
-    if several:
         document = _with_indexes(document, origins.parse(written))
-    return Answer(document, via.dependencies(written) if by_piptools is None else by_piptools.needs)
+        needs = via.dependencies(written) if by_piptools is None else by_piptools.needs
+        return Answer(document, lambda _: needs)
+    if by_piptools is not None:
+        return Answer(document, lambda _: by_piptools.needs)
+    return Answer(document, partial(_needs, desk, assigned, document, progress))
+
+
+def _needs(
+    desk: _Desk,
+    assigned: Mapping[str, str],
+    document: Mapping[str, Any],
+    progress: Progress,
+    meanwhile: Callable[[], object],
+) -> Mapping[str, tuple[str, ...]]:
+    """Ask uv who needs whom in its answer."""
+    written = desk.annotated(assigned, document, meanwhile)
+    if document.get("packages") and not written:
+        progress.warn("uv does not tell which package needs which: `tree` and `why` will not know it either")
+    return via.dependencies(written)
 
 
 def _around(
@@ -216,7 +232,7 @@ class _Desk:
     there: frozenset[str]
     python: Path
     known: Known
-    meanwhile: Callable[[], None] | None
+    meanwhile: Callable[[], object] | None
     warned: dict[str, None] = field(default_factory=dict)
     extras: Mapping[str, str] = field(default_factory=dict)
 
@@ -261,12 +277,19 @@ class _Desk:
         self.warned.update(dict.fromkeys(said))
         return tomli.loads(output.read_text(encoding="utf-8"))
 
-    def annotated(self, assigned: Mapping[str, str], document: Mapping[str, Any]) -> str:
+    def annotated(
+        self,
+        assigned: Mapping[str, str],
+        document: Mapping[str, Any],
+        meanwhile: Callable[[], object] | None = None,
+    ) -> str:
         """Ask for the same again, with who needs each package and where it came from.
 
         What is asked again is in uv's cache, unless it was told to keep none (UV_NO_CACHE) or cleared just
         now; it takes some 50 ms. "": there is no answer.
         """
+        if meanwhile is not None:
+            return replace(self, meanwhile=meanwhile).annotated(assigned, document)
         kept = self.scratch / "annotated.txt"
         lines = [
             f"{package['name']}=={package['version']}\n"

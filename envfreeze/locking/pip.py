@@ -25,6 +25,7 @@ from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import explain
 from envfreeze.locking.sources.knowledge import allow_sdist
 from envfreeze.locking.wheels import best, ranks
+from envfreeze.once import Once
 from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
 
@@ -170,7 +171,9 @@ def resolve(
                     meanwhile=meanwhile,
                     progress=progress,
                 )
-            wheels = _wheels(found.document, project, target, kept, scratch, builder)
+            judged = Once(partial(_wheels, found.document, project, target, kept, scratch, builder))
+            needs = found.needs(judged.failed)
+            wheels = judged.result()
     except OSError as error:
         raise MachineError(
             f"no room to resolve in: {error.filename or tempfile.gettempdir()}: {error.strerror}",
@@ -185,7 +188,7 @@ def resolve(
         replace(
             wheel,
             requested=wheel.name in names or (wheel.source is not None and wheel.direct),
-            dependencies=found.needs.get(wheel.name, ()),
+            dependencies=needs.get(wheel.name, ()),
         )
         for wheel in wheels
     )

@@ -83,7 +83,7 @@ def compile_pylock(
     configuration: Path | None = None,
     secrets: Mapping[str, str] | None = None,
     annotated: bool = False,
-    meanwhile: Callable[[], None] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[str, ...]:
     """Run `uv pip compile` in a folder.
 
@@ -184,7 +184,7 @@ def _run(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str],
-    meanwhile: Callable[[], None] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> tuple[int, str]:
     """Run it to its end: status and standard error."""
     try:

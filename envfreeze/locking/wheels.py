@@ -6,6 +6,7 @@ runs envfreeze.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.tags import compatible_tags, cpython_tags
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
 
+@cache
 def ranks(python: str, level: int, machine: str) -> Mapping[Tag, int]:
     """Rank the tags (PEP 425) that the target accepts; 0 is the best.
 

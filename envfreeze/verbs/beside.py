@@ -7,10 +7,11 @@ counts if the base turns out to have them. Nothing of the answer, nor which erro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from envfreeze.errors import EnvfreezeError
 from envfreeze.locking.pip import PipTarget
+from envfreeze.once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def resolve(
     if guessed is None:
         found = base()
         return found, packages(target_of(found), found, None)
-    once = _Once(base)
+    once = Once(base)
     wheels: tuple[Wheel, ...] = ()
     failure: EnvfreezeError | None = None
 
@@ -96,28 +97,6 @@ def resolve(
 
 class _InVainError(BaseException):
     """The packages are resolved for nothing. No Exception, so that nobody takes it for an answer."""
-
-
-class _Once(Generic[Base]):
-    """Something that is done once, when it is first needed; its result or its error."""
-
-    def __init__(self, do: Callable[[], Base]) -> None:
-        self._do = do
-        self._result: list[Base] = []
-        self._error: Exception | None = None
-
-    def failed(self) -> bool:
-        if not self._result and self._error is None:
-            try:
-                self._result.append(self._do())
-            except Exception as error:  # noqa: BLE001 - raised by `result`
-                self._error = error
-        return self._error is not None
-
-    def result(self) -> Base:
-        if self.failed() and self._error is not None:
-            raise self._error
-        return self._result[0]
 
 
 def _key(project: Project, platform: Platform) -> str:

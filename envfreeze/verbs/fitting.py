@@ -108,7 +108,7 @@ def facts(project: Project, target: Target) -> GpuFacts | None:
 
 def prepare() -> None:
     """Import and read what `fitted` takes: called while uv runs, it costs nothing."""
-    from envfreeze.gpu import judgement, update, variables  # noqa: F401, PLC0415 - not needed where nothing moves
+    from envfreeze.gpu import fleet, judgement, needs, update, variables  # noqa: F401, PLC0415 - not needed where nothing moves
     from envfreeze.locking import gpu  # noqa: F401, PLC0415 - with it
 
     known = update.current()

@@ -145,9 +145,14 @@ def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish
             hint="name python in the environment file",
         )
     target = PipTarget(platform=platform, python=python, glibc=os.glibc)
+    # Needed later; here it is imported while uv runs.
+    import packaging.pylock  # noqa: F401, PLC0415
+
+    from envfreeze.locking import changes  # noqa: F401, PLC0415
+
+    _ = target.tags
     if os.fresh:
         beside.remember(project, target, wish.cache)
-        # Needed later; here it is imported while uv runs.
         import envfreeze.engines.native.review  # noqa: F401, PLC0415 - heavy
     fitting.prepare()
     return _Sides(side, os, target)
