@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.locking import lockfile, pylock, requirements_lock
-from envfreeze.locking.conda import lockfile as conda_lockfile
+from envfreeze.locking.conda import LOCK_NAME as CONDA_NAME
 from envfreeze.locking.generated import is_ours
 from envfreeze.locking.strict import RELOCK, EditedError
 from envfreeze.oci.platform import Platform
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from envfreeze.locking.conda.lockfile import Parsed
     from envfreeze.locking.lockfile import Bound, BoundFiles
     from envfreeze.locking.model import Lock, Target, Wheel
 
@@ -55,8 +56,10 @@ def render(lock: Lock, folder: Path | None = None) -> dict[str, bytes]:
         bound.append(lockfile.BoundFiles(*(lockfile.Bound(name, Digest.of(files[name])) for name in names)))
     conda = None
     if lock.conda is not None:
-        files[conda_lockfile.NAME] = conda_lockfile.render(lock, folder)
-        conda = lockfile.Bound(conda_lockfile.NAME, Digest.of(files[conda_lockfile.NAME]))
+        from envfreeze.locking.conda import lockfile as conda_lockfile  # noqa: PLC0415 - only with conda packages
+
+        files[CONDA_NAME] = conda_lockfile.render(lock, folder)
+        conda = lockfile.Bound(CONDA_NAME, Digest.of(files[CONDA_NAME]))
     return {lockfile.NAME: lockfile.render(lock, tuple(bound), conda), **files}
 
 
@@ -84,8 +87,10 @@ def parse(files: Mapping[str, bytes], folder: Path | None = None) -> Lock:
         content = files[bound.pylock.name]
         return pylock.parse(content, bound.pylock.name, target, exclude_newer=exclude_newer, folder=folder)
 
-    def read_conda(bound: Bound) -> conda_lockfile.Parsed:
-        _check(files, bound, {conda_lockfile.NAME}, "the conda packages")
+    def read_conda(bound: Bound) -> Parsed:
+        from envfreeze.locking.conda import lockfile as conda_lockfile  # noqa: PLC0415 - only with conda packages
+
+        _check(files, bound, {CONDA_NAME}, "the conda packages")
         return conda_lockfile.parse(files[bound.name])
 
     return lockfile.parse(files[lockfile.NAME], read_wheels, read_conda)
@@ -156,7 +161,7 @@ def read_bytes(folder: Path) -> dict[str, bytes]:
         for text in Platform.SUPPORTED
         for alone in (True, False)
         for name in _names(Platform.parse(text), alone=alone)
-    } | {conda_lockfile.NAME}
+    } | {CONDA_NAME}
     with _machine_errors(folder):
         try:
             contents = {lockfile.NAME: (folder / lockfile.NAME).read_bytes()}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from envfreeze.locking import keyring, requirements
-from envfreeze.locking.conda import channels
 from envfreeze.project.model import PipIndex
 
 if TYPE_CHECKING:
@@ -125,6 +124,8 @@ def authenticate(url: str, project: Project) -> str:
     userinfo = _userinfo(best, where)
     if userinfo:
         return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc}"))
+    from envfreeze.locking.conda import channels  # noqa: PLC0415 - only where a file is fetched
+
     return channels.authenticate(url, project)
 
 

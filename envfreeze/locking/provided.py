@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -158,6 +157,8 @@ def _stub(one: Provided, extras: str) -> bytes:
         f"{info}/RECORD": f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
     }
     buffer = io.BytesIO()
+    import zipfile  # noqa: PLC0415 - heavy, and only where conda has a package
+
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _DAY), content)

@@ -7,7 +7,6 @@ and a name that is on two of them is worth a look. Only advice: an index that do
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from envfreeze.locking import indexes
@@ -45,6 +44,8 @@ def warn(wheels: Sequence[Wheel], project: Project, progress: Progress) -> None:
     ]
     if not asked:
         return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - heavy
+
     from envfreeze.store.client import Client  # noqa: PLC0415 - heavy
 
     client = Client(connections=_AT_ONCE)

@@ -11,7 +11,6 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import entropy
 from envfreeze.locking.model import SCHEMA, WRITER, CondaSources, Lock, Runtime
-from envfreeze.verbs import targets as sides
 from envfreeze.verbs.wish import BASE, PYTHON
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def resolve(project: Project, inputs: dict[str, Digest], before: Lock | None, wi
     """Resolve every platform of a project; where `before` still fits and may stay, it stays."""
     from envfreeze.layers.plan import plan  # noqa: PLC0415 - not needed where nothing moves
     from envfreeze.locking import pip  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import targets as sides  # noqa: PLC0415 - with it
 
     last = {target.platform: target for target in before.targets} if before is not None else {}
     targets = [

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from envfreeze.errors import ResolutionError
 from envfreeze.locking import conda, toolchain
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
-from envfreeze.verbs import cuda_base, fitting, os_side
+from envfreeze.verbs import cuda_base
 from envfreeze.verbs.wish import BASE, PYTHON
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.locking.pip import Compiling, PipTarget
     from envfreeze.oci.platform import Platform
     from envfreeze.project.model import Project
+    from envfreeze.verbs.below import Sides
     from envfreeze.verbs.compiling import Stage
     from envfreeze.verbs.os_side import OsSide
     from envfreeze.verbs.wish import Wish
@@ -36,7 +36,7 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
 
     def packages(
         pip_target: pip.PipTarget,
-        below: _Sides | None,
+        below: Sides | None,
         meanwhile: Callable[[], None] | None,
         asking: Project = project,
     ) -> tuple[Wheel, ...]:
@@ -59,8 +59,8 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
     found, wheels = beside.resolve(
         # What compiles has to know the system below.
         None if project.docker.build else beside.guess(below, platform, last, wish.cache),
-        lambda: _sides(below, platform, last, wish),
-        lambda below: below.target,
+        lambda: _below(below, platform, last, wish),
+        lambda sides: sides.target,
         packages,
     )
     target = Target(
@@ -75,6 +75,8 @@ def resolved(project: Project, platform: Platform, last: Target | None, wish: Wi
         standalone=found.os.standalone,
         environment=found.os.prefix,
     )
+    from envfreeze.verbs import fitting  # noqa: PLC0415 - imported while uv ran
+
     target = fitting.fitted(project, target, wish, lambda asking: packages(found.target, found, None, asking))
     conda.check_once(found.side.provided, target.wheels)
     target = devel.added(target)
@@ -89,7 +91,7 @@ class _Devel:
         self._wish = wish
         self._stages: dict[PipTarget, Stage] = {}
 
-    def compiling(self, project: Project, target: PipTarget, below: _Sides) -> Compiling | None:
+    def compiling(self, project: Project, target: PipTarget, below: Sides) -> Compiling | None:
         """What compiles for a target; None where nothing is compiled."""
         if not project.docker.build:
             return None
@@ -115,53 +117,17 @@ class _Devel:
         return replace(target, devel=next(devel for devel in used if devel.digest in digests))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """What is below the Python packages of a target, and what it asks of them."""
+def _below(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Sides:
+    from envfreeze.verbs import below  # noqa: PLC0415 - called while uv runs, and then imported
 
-    side: conda.Side
-    os: OsSide
-    target: PipTarget
-
-
-def _sides(project: Project, platform: Platform, last: Target | None, wish: Wish) -> _Sides:
-    from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
-    from envfreeze.verbs import beside  # noqa: PLC0415 - with it
-
-    # Whether the base needs a Python shows when conda has been asked, which needs to know the base's glibc.
-    own = conda.names_python(project, platform)
-    if own or project.conda is None:
-        os_side.check_source(project, conda_provides=own)
-    side, os = _both(project, platform, last, wish, own=own)
-    found = conda.python_of(side.packages)
-    if (found is not None) != own:
-        side, os = _both(project, platform, last, wish, own=found is not None)
-        found = conda.python_of(side.packages)
-    os_side.check_source(project, conda_provides=found is not None)
-    python = found or os.python
-    if python is None:
-        raise ResolutionError(
-            f"{platform}: whether conda provides Python depends on whether the base does",
-            hint="name python in the environment file",
-        )
-    target = PipTarget(platform=platform, python=python, glibc=os.glibc)
-    # Needed later; here it is imported while uv runs.
-    import packaging.pylock  # noqa: F401, PLC0415
-
-    from envfreeze.locking import changes  # noqa: F401, PLC0415
-
-    _ = target.tags
-    if os.fresh:
-        beside.remember(project, target, wish.cache)
-        import envfreeze.engines.native.review  # noqa: F401, PLC0415 - heavy
-    fitting.prepare()
-    return _Sides(side, os, target)
+    return below.resolved(project, platform, last, wish)
 
 
 def imported(project: Project, platform: Platform, last: Target | None, wish: Wish) -> Target:
     """Take the packages of another tool's lock file, or of an environment."""
     from envfreeze.locking.imports import os_packages, take  # noqa: PLC0415 - only where there is one
     from envfreeze.locking.pip import PipTarget  # noqa: PLC0415 - not needed where nothing moves
+    from envfreeze.verbs import fitting, os_side  # noqa: PLC0415 - with it
 
     imported = wish.environment if project.pip.lock == ENVIRONMENT else take.read(project)
     if imported is None:
@@ -198,6 +164,8 @@ def _settled(project: Project, target: Target, os: OsSide, last: Target | None, 
 
     Nothing of a target that cannot run on its machines is downloaded: they have been asked by now.
     """
+    from envfreeze.verbs import os_side  # noqa: PLC0415 - not needed where nothing moves
+
     own = conda.python_of(target.conda) is None
     needing = toolchain.joined(project, target)
     if needing != _with_compiler(project, last):
@@ -211,22 +179,3 @@ def _settled(project: Project, target: Target, os: OsSide, last: Target | None, 
 def _with_compiler(project: Project, last: Target | None) -> Project:
     """The project with the OS packages that the packages locked last need."""
     return project if last is None else toolchain.joined(project, last)
-
-
-def _both(
-    project: Project, platform: Platform, last: Target | None, wish: Wish, *, own: bool
-) -> tuple[conda.Side, OsSide]:
-    """The conda side and the OS side, for a Python that is conda's own or the base's."""
-    os = os_side.resolved(project, platform, last, wish, python=not own)
-    asked = conda.Wish(
-        wish.cache, wish.upgrade, tuple(wish.upgrade_packages), offline=wish.offline, progress=wish.progress
-    )
-    side = conda.side(
-        project,
-        platform,
-        os.glibc,
-        asked,
-        pins=() if last is None else last.conda,
-        cuda=fitting.newest_cuda(project),
-    )
-    return side, os

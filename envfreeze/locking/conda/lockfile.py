@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.locking import local
+from envfreeze.locking.conda import LOCK_NAME
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.model import CondaSources
 from envfreeze.locking.strict import RELOCK, EditedError, Table
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from envfreeze.locking.model import CondaPackage, Lock, Target, Wheel
 
-NAME = "conda-lock.yml"
+NAME: Final = LOCK_NAME
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _MD5 = re.compile("[0-9a-f]{32}")

@@ -13,13 +13,13 @@ from packaging.utils import canonicalize_name
 from envfreeze.errors import MachineError, ResolutionError
 from envfreeze.locking import requirements
 from envfreeze.locking.indexes import redact
-from envfreeze.locking.sources.metadata import Metadata, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.locking.sources.builder import Builder
+    from envfreeze.locking.sources.metadata import Metadata
     from envfreeze.locking.uv import BuildWantedError
     from envfreeze.project.model import Project
 
@@ -53,6 +53,8 @@ class Known:
         """
         if not self._metadata:
             return None
+        from envfreeze.locking.sources.metadata import configuration  # noqa: PLC0415 - only where uv asks
+
         path = self._scratch / "uv.toml"
         path.write_text(configuration(self._metadata.values()), encoding="utf-8")
         return path
@@ -118,6 +120,8 @@ class Known:
             raise MachineError(
                 f"uv does not take the metadata of {wanted.package}", hint="run it with another uv"
             )
+        from envfreeze.locking.sources.metadata import Metadata  # noqa: PLC0415 - only where uv asks
+
         # Stated to be without dependencies for the moment, so that uv says where it is without building it.
         self._metadata[name, version] = Metadata(name, version)
         try:
