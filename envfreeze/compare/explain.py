@@ -7,7 +7,7 @@ have, and which files to look into; the second makes the findings.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.compare import causes, contents, listings, suspects, trees
@@ -20,6 +20,7 @@ from envfreeze.compare.packages import Sets
 from envfreeze.compare.phrases import phrase
 from envfreeze.compare.stack import whole
 from envfreeze.errors import UntrustedError
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ does not count.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.compare import causes
@@ -18,6 +18,7 @@ from envfreeze.errors import UsageError
 from envfreeze.oci import canonical
 from envfreeze.oci.image import UNKNOWN, ImageIndex
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,8 +6,10 @@ The kinds of differences have names that do not change; docs/reference/differenc
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
+
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

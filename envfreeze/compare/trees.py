@@ -5,12 +5,13 @@ Both sides come sorted from the ledger and are merged, so that memory does not g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.compare.entries import OPAQUE, REBUILT, REFERENCE, WHITEOUT, decoded, encoded
 from envfreeze.compare.model import Kind
 from envfreeze.oci.members import Type
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu import findings
@@ -11,6 +10,7 @@ from envfreeze.gpu.evidence import local_cuda, number, statements
 from envfreeze.gpu.kernels import cubins, torch_kernels
 from envfreeze.gpu.model import Evidence, Stack, Version
 from envfreeze.gpu.tables import load
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

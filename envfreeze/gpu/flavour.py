@@ -7,10 +7,11 @@ one of the table, and then it says that it is not confirmed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from envfreeze.gpu.model import Version
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -6,13 +6,13 @@ framework; another base. A remedy is offered only where the rules say that it he
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.gpu.assessment import JIT_CAVEAT, Brought, assess, brought, carries
 from envfreeze.gpu.driver import compat_package, compiles, toolkit_row
 from envfreeze.gpu.framework_remedies import cpu_remedies, other_builds, other_versions
 from envfreeze.gpu.model import RUNS, Remedy
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.gpu.model import Machine, Stack, Starts, Version, Word

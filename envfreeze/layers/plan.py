@@ -8,11 +8,11 @@ changes its bucket and nothing else. The numbers are part of writer version 1 (d
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.locking.model import PlannedLayer
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ project says beyond versions is held against the answer here: hashes, and which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from envfreeze.locking.pylock_sources import place_of
 from envfreeze.locking.question import ASSIGNED, Question, pose
 from envfreeze.locking.sources.knowledge import Known
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

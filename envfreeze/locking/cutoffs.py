@@ -6,9 +6,10 @@ else the same inputs would give another lock every day. It moves with `--upgrade
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.project.model import Project

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from envfreeze.locking import keyring, requirements
 from envfreeze.project.model import PipIndex
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import tomli
+from msgspec import Struct
 from packaging.version import InvalidVersion, Version
 
 from envfreeze.digest import Digest
@@ -38,6 +38,7 @@ from envfreeze.locking.model import (
 from envfreeze.locking.standalone import table as standalone_table
 from envfreeze.locking.strict import RELOCK, EditedError, Table
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,8 +55,7 @@ _MANYLINUX = re.compile(r"manylinux_2_[0-9]+")
 _KINDS = frozenset({"debs", "system", "python", "conda", "wheels", "environment"})
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """A file that `envfreeze.lock` binds by its content.
 
     Attributes:
@@ -68,8 +68,7 @@ class Bound:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class BoundFiles:
+class BoundFiles(Struct, frozen=True):
     """The files of one target."""
 
     pylock: Bound

@@ -5,16 +5,14 @@ Nothing here looks at the host, a clock or the network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - so that the types of a Struct's fields can be asked for
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envfreeze.digest import Digest
 from envfreeze.oci import canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from envfreeze.oci.platform import Platform
+from envfreeze.oci.platform import Platform  # noqa: TC001 - likewise
 
 SCHEMA = 1
 """The version of `envfreeze.lock`'s own format."""
@@ -38,8 +36,7 @@ STANDALONE_PREFIX_BESIDE = "opt/envfreeze/python"
 """Where it lives on a base that has something else there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a wheel that was built, not fetched, comes from, and with what it was built.
 
     Attributes:
@@ -78,8 +75,7 @@ class Source:
         return mine == (other.kind, other.url, other.digest, other.commit, other.subdirectory)
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Struct, frozen=True):
     """A locked wheel.
 
     Attributes:
@@ -113,8 +109,7 @@ class Wheel:
     index: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deb:
+class Deb(Struct, frozen=True):
     """A locked Debian package.
 
     Attributes:
@@ -142,8 +137,7 @@ class Deb:
     depends: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """An apt archive that debs come from.
 
     Attributes:
@@ -160,8 +154,7 @@ class Archive:
     key: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AptIndex:
+class AptIndex(Struct, frozen=True):
     """A signed index that the OS packages were resolved from.
 
     Attributes:
@@ -180,8 +173,7 @@ class AptIndex:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class AptBase:
+class AptBase(Struct, frozen=True):
     """A base assembled from a suite's packages.
 
     Attributes:
@@ -200,8 +192,7 @@ class AptBase:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLayer:
+class ImageLayer(Struct, frozen=True):
     """A layer of a base that is an image.
 
     Attributes:
@@ -218,8 +209,7 @@ class ImageLayer:
     media_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageBase:
+class ImageBase(Struct, frozen=True):
     """A base that is an image of a registry, for the target's platform.
 
     Attributes:
@@ -253,8 +243,7 @@ class ImageBase:
     interpreter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StandalonePython:
+class StandalonePython(Struct, frozen=True):
     """A locked build of python-build-standalone.
 
     Attributes:
@@ -332,8 +321,7 @@ class CondaPackage:
     purls: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CondaSources:
+class CondaSources(Struct, frozen=True):
     """Where the conda side of a lock comes from, as conda-lock wants to know it.
 
     Attributes:
@@ -348,8 +336,7 @@ class CondaSources:
     content_hash: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerSeal:
+class LayerSeal(Struct, frozen=True):
     """What a sealed lock says of a layer: digests of the blob and of its tar, the blob's size in bytes."""
 
     digest: Digest
@@ -357,8 +344,7 @@ class LayerSeal:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedLayer:
+class PlannedLayer(Struct, frozen=True):
     """One layer of the plan.
 
     Attributes:
@@ -377,8 +363,7 @@ class PlannedLayer:
     seal: LayerSeal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FleetVerdict:
+class FleetVerdict(Struct, frozen=True):
     """Whether a target runs on one machine of the fleet.
 
     Attributes:
@@ -393,8 +378,7 @@ class FleetVerdict:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class GpuFacts:
+class GpuFacts(Struct, frozen=True):
     """What a target brings of CUDA, and what the machines it shall run on say to it.
 
     Attributes:
@@ -418,11 +402,10 @@ class GpuFacts:
     tables: Digest
     fleet: tuple[FleetVerdict, ...]
     env: Mapping[str, str]
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Devel:
+class Devel(Struct, frozen=True):
     """The stage that wheels are compiled in (`[docker] build`): a system with a compiler.
 
     Attributes:
@@ -438,7 +421,7 @@ class Devel:
     glibc: str
     base: AptBase
     image: ImageBase | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
 
     @property
     def digest(self) -> Digest:
@@ -455,8 +438,7 @@ class Devel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Everything for one platform.
 
     Attributes:
@@ -521,8 +503,7 @@ class Target:
         return f"{self.prefix}/lib/python{self.python_minor}/site-packages"
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Struct, frozen=True):
     """What the image's config says beyond its layers, as the project asked for it, in sorted order.
 
     Attributes:
@@ -545,8 +526,7 @@ class Runtime:
     cmd: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """What exactly the project gets.
 
     Attributes:

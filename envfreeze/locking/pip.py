@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from envfreeze.locking.wheels import best, ranks
 from envfreeze.once import Once
 from envfreeze.progress import SILENT
 from envfreeze.project.model import Adjustments
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

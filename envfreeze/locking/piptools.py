@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,6 +20,7 @@ from packaging.version import Version
 
 from envfreeze.errors import MachineError, NetworkError, ResolutionError, UsageError
 from envfreeze.locking import indexes, requirements, unparsed, via
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,6 @@ https://packaging.python.org/en/latest/specifications/pylock-toml/ and docs/form
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,7 @@ from envfreeze.locking import local, pylock_files, pylock_sources, toml
 from envfreeze.locking.generated import HEADER
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.strict import RELOCK, EditedError, Table
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.locking import local
 from envfreeze.locking.generated import HEADER
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import posixpath
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -20,6 +21,7 @@ from envfreeze.project.model import CondaSettings
 from envfreeze.project.moments import moment, span
 from envfreeze.project.urls import expand, is_url
 from envfreeze.project.validation import Written
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +43,7 @@ _LOCATION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CondaSide:
+class CondaSide(Struct, frozen=True):
     """What an environment file and `[conda]` come to.
 
     Attributes:

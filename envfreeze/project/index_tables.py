@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from packaging.utils import canonicalize_name
 
 from envfreeze.project.configuration import PYPROJECT
@@ -118,13 +119,13 @@ def described(values: Mapping[str, Any], uv: UvSettings) -> dict[str, Any]:
         found["exclude-newer"] = values["exclude-newer"]
     settings: dict[str, Any] = {
         "index": [{**asdict(index), "url": without_credentials(index.url)} for index in uv.indexes],
-        "sources": {name: [asdict(source) for source in found] for name, found in uv.sources.items()},
+        "sources": {name: [structs.asdict(source) for source in found] for name, found in uv.sources.items()},
         "index-url": without_credentials(uv.index_url or ""),
         "extra-index-url": [without_credentials(url) for url in uv.extra_index_urls],
         "find-links": [without_credentials(url) for url in uv.find_links],
         "no-index": uv.no_index,
         "exclude-newer": str(uv.exclude_newer or ""),
-        **{key: value for key, value in asdict(uv.adjustments).items() if value},
+        **{key: value for key, value in structs.asdict(uv.adjustments).items() if value},
     }
     if kept := {key: value for key, value in settings.items() if value}:
         found["uv"] = kept

@@ -5,8 +5,9 @@ What a key means once it is read is in `model`; docs/reference/configuration.md 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.reference import GRAMMAR
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.project.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A key.
 
     Attributes:
@@ -41,8 +41,7 @@ class Key:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of keys.
 
     Attributes:

@@ -8,17 +8,17 @@ dialect of JSON schema: no `\d`, `\s` or `\w`, and they match the whole value.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong with a value.
 
     Attributes:
@@ -75,8 +75,7 @@ def _wrong_type(value: object, place: str, wanted: str) -> Problem:
     return Problem(f"{place} must be {wanted}, not {words_for(value)}", unquoted=unquoted)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string.
 
     Attributes:
@@ -103,8 +102,7 @@ class Text:
         return {"type": "string", "pattern": anchored(self.pattern)}
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A string that may hold credentials and is never shown.
 
     Attributes:
@@ -132,8 +130,7 @@ class Secret:
         return {"type": "string", "pattern": anchored(self.pattern)}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few strings.
 
     Attributes:
@@ -161,8 +158,7 @@ class Choice:
         return {"enum": list(self.values)}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """An integer.
 
     Attributes:
@@ -193,8 +189,7 @@ _SPAN = "[1-9][0-9]{0,3} (?:hours?|days?|weeks?)|P[1-9][0-9]{0,3}[DW]|PT[1-9][0-
 _MOMENT = f"{_DATE}(?:[Tt ]{_CLOCK}(?:[Zz]|[+-][0-9]{{2}}:[0-9]{{2}}))?"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A date, or a date and time with its offset from UTC (RFC 3339), as TOML has them or as a string.
 
     Or a span of time before the lock is made: `7 days`, or as ISO 8601 writes it, `P7D`.
@@ -222,8 +217,7 @@ class Moment:
         return {"type": "string", "pattern": anchored(f"{_MOMENT}|{_SPAN}")}
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list.
 
     Attributes:
@@ -265,8 +259,7 @@ class Items:
         return described
 
 
-@dataclass(frozen=True, slots=True)
-class OneOrMore:
+class OneOrMore(Struct, frozen=True):
     """A value, or a list of them.
 
     Attributes:
@@ -301,8 +294,7 @@ class OneOrMore:
         return {"anyOf": [self.item.schema(), self._items.schema()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A table of values under names of the user's own.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from envfreeze.project.pyproject import Pyproject
 from envfreeze.project.toml_file import read_toml
 from envfreeze.project.urls import expand, without_credentials
 from envfreeze.project.validation import Written, check
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

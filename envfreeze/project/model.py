@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class AptArchive:
+class AptArchive(Struct, frozen=True):
     """A further apt archive, `[[apt]]`.
 
     Attributes:
@@ -41,8 +42,7 @@ class AptArchive:
         return not self.platforms or platform in self.platforms
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSettings:
+class ImageSettings(Struct, frozen=True):
     """`[image]`.
 
     Attributes:
@@ -100,8 +100,7 @@ class PipIndex:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """Packages that come from one index and no other.
 
     Attributes:
@@ -116,8 +115,7 @@ class Assignment:
     marker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustments:
+class Adjustments(Struct, frozen=True):
     """What `[tool.uv]` says of the resolution beyond indexes.
 
     Attributes:
@@ -196,8 +194,7 @@ class PipSettings:
     adjustments: Adjustments = field(default_factory=Adjustments)
 
 
-@dataclass(frozen=True, slots=True)
-class CondaSpec:
+class CondaSpec(Struct, frozen=True):
     """A conda package that the environment file asks for.
 
     Attributes:
@@ -238,8 +235,7 @@ class CondaSettings:
     overridden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GpuSettings:
+class GpuSettings(Struct, frozen=True):
     """`[gpu]`.
 
     Attributes:
@@ -256,8 +252,7 @@ class GpuSettings:
     flavour: Literal["nothing", "base", "runtime", "devel"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EntropySettings:
+class EntropySettings(Struct, frozen=True):
     """`[entropy]`.
 
     Attributes:
@@ -268,8 +263,7 @@ class EntropySettings:
     seed: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordSettings:
+class RecordSettings(Struct, frozen=True):
     """`[record]`.
 
     Attributes:
@@ -282,8 +276,7 @@ class RecordSettings:
     repository: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DockerSettings:
+class DockerSettings(Struct, frozen=True):
     """`[docker]`: what the generated Dockerfile is to be like.
 
     Attributes:
@@ -318,12 +311,11 @@ class DockerSettings:
     build_image: str | None = None
     build_packages: tuple[str, ...] = ("g++",)
     build_requires: tuple[str, ...] = ()
-    build_env: Mapping[str, str] = field(default_factory=dict)
+    build_env: Mapping[str, str] = {}
     wheelhouse: str = "wheelhouse"
 
 
-@dataclass(frozen=True, slots=True)
-class BakeSettings:
+class BakeSettings(Struct, frozen=True):
     """`[bake]`: a matrix of images. An axis that is empty is none.
 
     Attributes:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from envfreeze.errors import UsageError
 
@@ -33,8 +34,7 @@ _MARKER = re.compile(r"\s*;.*", re.DOTALL)
 _EXTRAS = re.compile(r"\s*\[[^\]]*\]$")
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(Struct, frozen=True):
     """A file that a requirements file includes.
 
     Attributes:
@@ -150,8 +150,7 @@ def _unquoted(raw: str, where: str) -> str:
     return raw
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Struct, frozen=True):
     """A requirement that is a file or folder of this machine.
 
     Attributes:

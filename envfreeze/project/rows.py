@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 from envfreeze.project.kinds import Problem, quoted, words_for
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from envfreeze.project.keys import Key
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """True or false."""
 
     words: ClassVar[str] = "a boolean"
@@ -30,8 +30,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Tables with keys, each of which may stand there once.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envfreeze.errors import UsageError
 from envfreeze.project.keys import TABLES
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from envfreeze.project.keys import Table
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A configuration as it was written.
 
     Attributes:

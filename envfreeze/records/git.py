@@ -11,11 +11,12 @@ import errno
 import os
 import re
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

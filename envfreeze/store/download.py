@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.errors import EnvfreezeError, NetworkError
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store import disk, locks
 from envfreeze.store.address import Address, shown
 from envfreeze.store.client import AttemptError, Client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.compare import causes
@@ -12,6 +12,7 @@ from envfreeze.digest import Digest
 from envfreeze.errors import UsageError
 from envfreeze.locking import files, lockfile
 from envfreeze.oci.reference import Reference
+from envfreeze.replacing import replace
 from envfreeze.verbs import images
 from envfreeze.verbs.build import one_image
 from envfreeze.verbs.driving import NATIVE

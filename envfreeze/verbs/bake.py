@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import dockerfile
@@ -14,6 +14,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project.folders import MADE
 from envfreeze.project.load import load
 from envfreeze.project.matrix import combinations
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import compiling
 from envfreeze.verbs.lock import lock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
@@ -19,6 +19,7 @@ from envfreeze.progress import SILENT
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot, moment
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import driving, making, pushing, recording
 from envfreeze.verbs import sbom as bills

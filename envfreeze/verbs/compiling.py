@@ -7,13 +7,13 @@ cache, from the wheelhouse or compiled again.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import MachineError, ResolutionError
 from envfreeze.locking import indexes
 from envfreeze.locking.model import Devel, Target
+from envfreeze.replacing import replace
 from envfreeze.verbs import os_side
 
 if TYPE_CHECKING:

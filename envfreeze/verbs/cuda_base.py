@@ -7,10 +7,10 @@ libraries get the image that has them, of the CUDA that they and the machines of
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.errors import ResolutionError
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ Locking never looks at the host; this does, and changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from envfreeze.errors import UsageError
@@ -18,6 +18,7 @@ from envfreeze.gpu.remedies import NO_DRIVER, NO_GPUS
 from envfreeze.locking.lockfile import NAME as LOCK
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.verbs.built import OUTPUT
 from envfreeze.verbs.checkup import Check, checks
 

@@ -5,7 +5,7 @@ The folder is written before the engine is looked for: who has no engine has the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from envfreeze.engines.driven.secrets import parse_secret, parse_ssh
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.layers.files import included
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.digest import Digest

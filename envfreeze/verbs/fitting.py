@@ -5,12 +5,13 @@ The host is never asked: a lock made on a laptop and one made on the cluster are
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.digest import Digest
 from envfreeze.errors import IncompatibleError, ResolutionError
 from envfreeze.locking.model import FleetVerdict, GpuFacts
+from envfreeze.replacing import replace
 from envfreeze.verbs import older
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -12,6 +12,7 @@ from envfreeze.errors import UsageError
 from envfreeze.locking import cutoffs, files
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, USUAL
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.resolve import digests, resolve
 from envfreeze.verbs.seal import sealed

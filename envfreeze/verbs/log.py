@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project import moments
 from envfreeze.records.model import moment
 from envfreeze.records.selection import Selection
+from envfreeze.replacing import replace
 from envfreeze.verbs import recording
 
 if TYPE_CHECKING:

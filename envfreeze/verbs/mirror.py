@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import NetworkError, UsageError
@@ -11,6 +11,7 @@ from envfreeze.oci import reference as names
 from envfreeze.oci.image import ImageIndex
 from envfreeze.oci.manifest import index_json
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
 from envfreeze.errors import IncompatibleError, ResolutionError
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from envfreeze.locking import conda, indexes, toolchain
 from envfreeze.locking.apt.suites import is_suite
 from envfreeze.locking.model import PREFIX, STANDALONE_PREFIX
 from envfreeze.locking.standalone.places import MIRRORS
+from envfreeze.replacing import replace
 from envfreeze.verbs import cuda_base
 from envfreeze.verbs.wish import BASE, PYTHON
 

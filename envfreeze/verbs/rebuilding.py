@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envfreeze.compare import causes
 from envfreeze.compare.model import Kind, Level, finding
 from envfreeze.errors import EnvfreezeError
 from envfreeze.project.load import load
+from envfreeze.replacing import replace
 from envfreeze.verbs import driving
 from envfreeze.verbs.driving import NATIVE
 from envfreeze.verbs.making import Made, Surroundings, by_program, native_anew

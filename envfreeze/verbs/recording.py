@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import EnvfreezeError
 from envfreeze.progress import SILENT
 from envfreeze.project.model import RecordSettings
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
@@ -12,6 +12,7 @@ from envfreeze.oci import canonical
 from envfreeze.progress import SILENT
 from envfreeze.records.sbom import cyclonedx, of_image, of_lock, spdx
 from envfreeze.records.sbom.joined import joined
+from envfreeze.replacing import replace
 from envfreeze.verbs import images
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from envfreeze.locking import indexes
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.locking.model import Lock

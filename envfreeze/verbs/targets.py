@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.locking import conda, toolchain
 from envfreeze.locking.model import Target
 from envfreeze.project.taken import ENVIRONMENT
+from envfreeze.replacing import replace
 from envfreeze.verbs import cuda_base
 from envfreeze.verbs.wish import BASE, PYTHON
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze import __version__
@@ -20,6 +20,7 @@ from envfreeze.progress import SILENT
 from envfreeze.records.git import Repository
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import Verification, moment
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import against_lock, driving, images, recorded, recording
 from envfreeze.verbs.build import one_image

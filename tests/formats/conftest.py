@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from envfreeze.locking.model import (
 from envfreeze.oci import layout
 from envfreeze.oci.platform import Platform
 from envfreeze.project.load import load
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

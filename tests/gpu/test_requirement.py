@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import string
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,6 +15,7 @@ from envfreeze.gpu.model import RUNS, Base, Gpu, Machine, Stack, Version
 from envfreeze.gpu.requirement import demands, evaluate, expression, listed, parse
 from envfreeze.gpu.tables import load
 from envfreeze.gpu.variables import environment
+from envfreeze.replacing import replace
 
 TABLES = load()
 BRANDS = sorted({brand for row in TABLES.demands for brands in row.branches.values() for brand in brands})

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from envfreeze.locking.model import SCHEMA, WRITER, AptBase, Lock, Runtime, Targ
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.validate import validate
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +22,7 @@ import pytest
 from uv import find_uv_bin
 
 from envfreeze.locking import files
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 pytestmark = pytest.mark.network

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.locking import files
+from envfreeze.replacing import replace
 
 pytestmark = pytest.mark.network
 

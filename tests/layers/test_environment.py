@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from envfreeze.digest import Digest
 from envfreeze.layers.environment import environment_entries
 from envfreeze.locking.model import AptBase, Target, Wheel
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 WHEEL = Wheel("demo", "1.0", "demo-1.0-py3-none-any.whl", Digest.of(b""), 1, "https://example.org/demo.whl")
 TARGET = Target(

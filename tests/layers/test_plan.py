@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from envfreeze.layers.plan import (
 )
 from envfreeze.locking.model import AptBase, CondaPackage, Deb, ImageBase, ImageLayer, Target, Wheel
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 OVERLAY_LIMIT = 127
 

@@ -11,7 +11,7 @@ import tarfile
 import threading
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 from envfreeze.project.model import EntropySettings, ImageSettings, PipSettings, Project, RecordSettings
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 from urllib.parse import quote
 
@@ -30,6 +29,7 @@ from envfreeze.locking.model import (
     Wheel,
 )
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter(

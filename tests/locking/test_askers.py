@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
@@ -10,6 +9,7 @@ from envfreeze.locking import askers, requirements
 from envfreeze.locking.graph import Key
 from envfreeze.locking.model import AptBase, CondaPackage, Deb, Target, Wheel
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from conftest import MakeProject

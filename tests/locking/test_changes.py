@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.digest import Digest
@@ -11,6 +9,7 @@ from envfreeze.locking import changes
 from envfreeze.locking.changes import Change
 from envfreeze.locking.model import AptBase, CondaPackage, Deb, Lock, Runtime, Target, Wheel
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 ZERO, ONE = Digest("0" * 64), Digest("1" * 64)
 

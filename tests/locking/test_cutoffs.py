@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from envfreeze.locking import cutoffs, origins
 from envfreeze.locking.origins import Origin
 from envfreeze.project.model import CondaSettings
 from envfreeze.project.moments import span
+from envfreeze.replacing import replace
 
 NOW = datetime(2026, 9, 12, 8, 30, 5, 123456, tzinfo=UTC)
 WEEK_AGO = datetime(2026, 9, 5, 8, 30, 5, tzinfo=UTC)

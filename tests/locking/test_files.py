@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from envfreeze.locking.model import (
 from envfreeze.locking.pip import PipTarget
 from envfreeze.locking.wheels import ranks
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lock_strategies import locks
@@ -484,7 +484,7 @@ class TestFolder:
         script = (
             "import resource, sys, signal; from pathlib import Path\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-            "from envfreeze.locking import files; from dataclasses import replace\n"
+            "from envfreeze.locking import files; from envfreeze.replacing import replace\n"
             "from envfreeze.errors import MachineError\n"
             "folder = Path(sys.argv[1]); lock = files.read(folder)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from envfreeze.digest import Digest
 from envfreeze.gpu.model import Base, Package, Version
 from envfreeze.locking.gpu import packages_of, stack_of
 from envfreeze.locking.model import AptBase, CondaPackage, Deb, Target, Wheel
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 NOTHING = Digest.of(b"")
 

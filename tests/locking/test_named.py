@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
 
 from envfreeze.locking import files
 from envfreeze.locking.named import Name, Named
+from envfreeze.replacing import replace
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lock_strategies import locks

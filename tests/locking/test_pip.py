@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from envfreeze.locking import guard, indexes, pip, uv
 from envfreeze.locking.indexes import Indexes
 from envfreeze.locking.pip import PipTarget
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

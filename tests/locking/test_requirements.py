@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from envfreeze.errors import UsageError
 from envfreeze.locking.requirements import index, requested
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from conftest import MakeProject

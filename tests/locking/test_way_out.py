@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +13,7 @@ from envfreeze.locking.pip import PipTarget
 from envfreeze.locking.way_out import python
 from envfreeze.oci.platform import Platform
 from envfreeze.project.model import CondaSettings, CondaSpec
+from envfreeze.replacing import replace
 
 AMD64 = PipTarget(Platform("linux", "amd64"), "3.13.5", "2.41")
 MACHINE = "arm64" if platform.machine() == "aarch64" else "amd64"

@@ -10,7 +10,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from envfreeze.oci import layout, sharing, staging
 from envfreeze.oci.image import ImageIndex, ImageValue
 from envfreeze.oci.manifest import REF_NAME
 from envfreeze.oci.validate import validate
+from envfreeze.replacing import replace
 
 
 def names(folder):

@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import tarfile
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from envfreeze.oci import canonical, layout, media
 from envfreeze.oci.image import FileLayer, ImageIndex, ImageValue
 from envfreeze.oci.manifest import index_json, manifest_json
 from envfreeze.oci.validate import validate
+from envfreeze.replacing import replace
 
 
 def info(name, kind=tarfile.REGTYPE, link="", **changes):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.project.template import template
 from envfreeze.project.validation import Written, check
+from envfreeze.replacing import replace
 
 PROJECT = '[project]\nname = "mine"\nversion = "1"\n'
 

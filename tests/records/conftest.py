@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 from envfreeze.records.model import Record, RecordedImage, RecordedLayer, Snapshot
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from envfreeze.records.store import open_store
 
 WRITER = """
 import sys
-from dataclasses import replace
+from envfreeze.replacing import replace
 from pathlib import Path
 from envfreeze.records import lines
 from envfreeze.records.store import open_store

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.records import remembered
 from envfreeze.records.model import Verification
+from envfreeze.replacing import replace
 
 
 @pytest.fixture

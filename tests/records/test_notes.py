@@ -25,7 +25,7 @@ NOTES = "refs/notes/envfreeze"
 # Adds records of its own, one after the other.
 WRITER = """
 import sys
-from dataclasses import replace
+from envfreeze.replacing import replace
 from pathlib import Path
 from envfreeze.records import lines
 from envfreeze.records.store import open_store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from envfreeze.records import lines, statement
 from envfreeze.records.model import Record, RecordedImage, Verification
 from envfreeze.records.registry_shelf import TYPE, RegistryShelf
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 from envfreeze.store.retry import Retry
 
 NAME = "team/train"

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from envfreeze.records import patch
 from envfreeze.records.included import digest_of
 from envfreeze.records.model import KeptFile, Record
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 
 
 def tree(folder):

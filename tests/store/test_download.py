@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
 from envfreeze.errors import MachineError, NetworkError, UntrustedError, UsageError
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.store.download import Download, NotFoundError, Retry, fetch, get
 

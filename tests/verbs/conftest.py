@@ -25,7 +25,7 @@ import time
 import zlib
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +58,7 @@ from envfreeze.oci.platform import Platform
 from envfreeze.oci.validate import validate
 from envfreeze.project.load import load
 from envfreeze.records.lines import parse as parse_record
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

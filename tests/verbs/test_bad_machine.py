@@ -9,9 +9,10 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 import pytest
+
+from envfreeze.replacing import replace
 
 
 @pytest.fixture

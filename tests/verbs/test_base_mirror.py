@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.locking import files
 from envfreeze.oci import layout
+from envfreeze.replacing import replace
 
 NAME = "nvidia/cuda"
 RELEASE = b'ID=debian\nVERSION_ID="13"\nVERSION_CODENAME=trixie\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'

@@ -6,7 +6,6 @@ import base64
 import fnmatch
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 import envfreeze
 from envfreeze.digest import Digest
 from envfreeze.locking import files
+from envfreeze.replacing import replace
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/ci.md").read_text()
 INSTALL = f"pip install envfreeze=={envfreeze.__version__}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from envfreeze.errors import MachineError, UsageError
 from envfreeze.locking import files
 from envfreeze.project.load import load
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import build as building
 from envfreeze.verbs import driving

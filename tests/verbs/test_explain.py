@@ -11,13 +11,13 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from envfreeze.locking import files as lock_files
 from envfreeze.project.validation import Written, check
+from envfreeze.replacing import replace
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/explain-a-lock.md"
 

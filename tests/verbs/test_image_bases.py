@@ -8,13 +8,13 @@ import io
 import json
 import shutil
 import tarfile
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.locking import files
 from envfreeze.oci import layout
+from envfreeze.replacing import replace
 
 CUDA = {
     "Env": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from envfreeze.oci.platform import Platform
 from envfreeze.records.model import Record, RecordedImage, Verification
 from envfreeze.records.selection import Selection
 from envfreeze.records.store import open_store
+from envfreeze.replacing import replace
 from envfreeze.verbs.log import log, since, until
 
 LOCK = (

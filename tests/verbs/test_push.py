@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from envfreeze.digest import Digest
 from envfreeze.engines.native import catalog
 from envfreeze.locking import files
 from envfreeze.oci.registry.referrers import tag_of
+from envfreeze.replacing import replace
 
 NAME = "team/train"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from envfreeze.oci.image import ImageValue
 from envfreeze.project.load import load
 from envfreeze.records import share
 from envfreeze.records.git import Repository
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs.build import build
 from envfreeze.verbs.log import log

@@ -9,7 +9,6 @@ import os
 import shutil
 import tarfile
 import tomllib
-from dataclasses import replace
 
 import pytest
 from packaging.pylock import Pylock
@@ -18,6 +17,7 @@ from envfreeze.digest import Digest
 from envfreeze.locking import files
 from envfreeze.locking.sources.sandbox import NOT_ISOLATED
 from envfreeze.oci import layout
+from envfreeze.replacing import replace
 
 
 @pytest.fixture

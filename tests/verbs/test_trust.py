@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from envfreeze.progress import SILENT
 from envfreeze.project.load import load
 from envfreeze.records import lines
 from envfreeze.records.trust import attached, envelope, keys, policy, provenance
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import trusted
 from envfreeze.verbs.attest import attest

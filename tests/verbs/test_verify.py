@@ -6,13 +6,13 @@ import io
 import json
 import shutil
 import zipfile
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.locking import files as lock_files
 from envfreeze.records.lines import render
+from envfreeze.replacing import replace
 
 
 def verified(work, digest, *arguments):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.engines import native
@@ -12,6 +12,7 @@ from envfreeze.errors import UsageError
 from envfreeze.layers.plan import plan
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ The stage to build is `STAGE`; the wheel is in its folder `1`, and once more, bu
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.engines.dockerfile import context, installer, instructions, render
@@ -18,6 +17,7 @@ from envfreeze.layers.plan import plan
 from envfreeze.locking.model import SCHEMA, WRITER, Lock, Runtime, Target
 from envfreeze.oci import staging
 from envfreeze.project.model import DockerSettings
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

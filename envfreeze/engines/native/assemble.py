@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from envfreeze.oci import gzip, media
 from envfreeze.oci.entry import Kind, directory
 from envfreeze.oci.image import FileLayer, ImageValue
 from envfreeze.oci.manifest import manifest_json
+from envfreeze.replacing import replace
 from envfreeze.store.disk import explain
 
 if TYPE_CHECKING:

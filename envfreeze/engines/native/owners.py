@@ -7,12 +7,12 @@ its file, is refused: what lies there would depend on who unpacks the image.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import UntrustedError, UsageError
 from envfreeze.oci.entry import Entry, Kind, parents
 from envfreeze.oci.gzip import crc32
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

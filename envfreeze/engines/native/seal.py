@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import AnswerIsNoError
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.engines.native.assemble import Assembly

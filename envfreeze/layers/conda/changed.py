@@ -9,11 +9,11 @@ import contextlib
 import hashlib
 import io
 import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from envfreeze.layers.spill import close, mapped, refused
 from envfreeze.oci.entry import Entry, Kind, Plain
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,12 @@ import enum
 import json
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.errors import UntrustedError
 from envfreeze.oci.paths import path_problem
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,14 @@ import gzip
 import lzma
 import re
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.apt import relations
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

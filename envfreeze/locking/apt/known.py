@@ -8,8 +8,9 @@ part in are not: there it is told which package comes from where, which the answ
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from envfreeze import __version__
 from envfreeze.digest import Digest
@@ -74,7 +75,7 @@ def remember(cache: Cache, named: str | None, packages: Iterable[Deb]) -> None:
 
     """
     if named is not None:
-        rows = [asdict(deb) | {"digest": str(deb.digest)} for deb in packages]
+        rows = [structs.asdict(deb) | {"digest": str(deb.digest)} for deb in packages]
         cache.remember(_RULE, named, {"packages": rows})
 
 

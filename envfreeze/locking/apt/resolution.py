@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from envfreeze.locking.apt.relations import sort_key
 from envfreeze.locking.apt.release import NAMES, iso
 from envfreeze.locking.model import AptBase, AptIndex, Archive, Deb
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import tomli
+from msgspec import Struct
 
 from envfreeze.errors import UsageError
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteArchive:
+class SuiteArchive(Struct, frozen=True):
     """An archive of a distribution.
 
     Attributes:
@@ -49,8 +48,7 @@ class SuiteArchive:
     suites: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteIndex:
+class SuiteIndex(Struct, frozen=True):
     """One signed index of a suite.
 
     Attributes:
@@ -69,8 +67,7 @@ class SuiteIndex:
     architectures: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True):
     """A base that can be assembled.
 
     Attributes:

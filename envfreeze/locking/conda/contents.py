@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envfreeze.errors import UntrustedError, UsageError
+from envfreeze.replacing import replace
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:

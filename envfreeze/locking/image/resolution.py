@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import NetworkError, ResolutionError, UsageError
@@ -22,6 +22,7 @@ from envfreeze.locking.model import (
 )
 from envfreeze.oci.registry import Registries
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from envfreeze.locking.apt.index import Package

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from envfreeze.locking.imports import offered
 from envfreeze.locking.imports.lookup import not_as_locked
 from envfreeze.locking.imports.offered import Besides, Question
 from envfreeze.locking.imports.picks import REMAKE, check_same, count
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -8,7 +8,6 @@ against what the index says, and what the packages' own metadata need against wh
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from envfreeze.locking.imports.offered import Besides
 from envfreeze.locking.imports.picks import Pick, Place, pick
 from envfreeze.locking.model import Wheel
 from envfreeze.locking.provided import write_stubs
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from envfreeze.digest import Digest
@@ -19,6 +19,7 @@ from envfreeze.locking.conda.resolution import purls_of
 from envfreeze.locking.indexes import redact, without_credentials
 from envfreeze.locking.model import CondaPackage
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store import download
 
 if TYPE_CHECKING:

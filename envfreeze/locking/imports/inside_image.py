@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from envfreeze.errors import EnvfreezeError, MachineError, UsageError
 from envfreeze.locking.imports import environment
 from envfreeze.locking.imports.model import ImportedDeb
 from envfreeze.oci import canonical, merged
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

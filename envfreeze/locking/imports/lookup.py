@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +11,7 @@ from envfreeze.locking import indexes
 from envfreeze.locking.imports import offered
 from envfreeze.locking.imports.offered import Offer, Question
 from envfreeze.locking.imports.picks import REMAKE, Pick, check_fitting, completed, count
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ URL, its commit or its folder needs no such leave, as in a project's own require
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from envfreeze.locking.imports.model import ImportedFile
 from envfreeze.locking.sources.knowledge import allow_sdist
 from envfreeze.locking.wheels import best
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

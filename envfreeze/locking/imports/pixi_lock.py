@@ -7,7 +7,6 @@ other in `[pip] groups`.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from envfreeze.locking.imports.model import (
     ImportedPackage,
 )
 from envfreeze.locking.indexes import redact
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ without hashes is taken too where every version is given, with the hashes of the
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -23,6 +22,7 @@ from envfreeze.locking.imports.foreign import filename_of, plain_url, relative_p
 from envfreeze.locking.imports.model import ImportedFile, ImportedLock, ImportedPackage, ImportedTree
 from envfreeze.locking.indexes import redact
 from envfreeze.project.requirements import local, logical_lines
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from envfreeze.locking.imports.selection import (
 )
 from envfreeze.progress import SILENT
 from envfreeze.project.taken import ENVIRONMENT, POETRY
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from envfreeze.locking.sources import git, metadata, tree, wheelhouse
 from envfreeze.locking.sources.compiled import fits, missing
 from envfreeze.locking.sources.repack import metadata_of
 from envfreeze.project import folders
+from envfreeze.replacing import replace
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:

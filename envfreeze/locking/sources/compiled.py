@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from envfreeze.locking.sources.backend import Backend
 from envfreeze.locking.sources.repack import metadata_of, repack
 from envfreeze.locking.sources.sandbox import Sandbox
 from envfreeze.locking.sources.workshop import about, named, unpacked, versions, wheel_of
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -25,6 +25,7 @@ from envfreeze.locking.sources.backend import Backend
 from envfreeze.locking.sources.repack import metadata_of
 from envfreeze.locking.sources.sandbox import NOT_ISOLATED, Sandbox, isolated
 from envfreeze.locking.sources.unpack import unpack
+from envfreeze.replacing import replace
 from envfreeze.store.download import Download, fetch
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from envfreeze.locking.indexes import without_credentials
 from envfreeze.locking.model import STANDALONE_PREFIX, StandalonePython
 from envfreeze.locking.standalone import builds, choice, places
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store.download import Download, fetch, get
 
 if TYPE_CHECKING:

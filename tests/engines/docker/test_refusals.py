@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.engines.docker.builder import Builder
@@ -11,6 +9,7 @@ from envfreeze.engines.docker.daemon import Daemon
 from envfreeze.engines.docker.refusals import check
 from envfreeze.errors import MachineError, UsageError
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 AMD, ARM = map(Platform.parse, Platform.SUPPORTED)
 GOOD = Daemon("28.5.2", containerd=True, store="overlayfs")

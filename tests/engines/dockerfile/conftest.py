@@ -9,7 +9,6 @@ import io
 import json
 import tarfile
 import zipfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +34,7 @@ from envfreeze.locking.model import (
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 if TYPE_CHECKING:

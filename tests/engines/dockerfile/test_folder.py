@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
 
 import pytest
 
 from envfreeze.errors import NetworkError, UsageError
 from envfreeze.locking.model import Source
 from envfreeze.oci.tar import MTIME
+from envfreeze.replacing import replace
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from envfreeze.locking.sources.compiled import Job
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
+from envfreeze.replacing import replace
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -9,7 +9,6 @@ import io
 import json
 import tarfile
 import zipfile
-from dataclasses import replace
 
 import pytest
 
@@ -21,6 +20,7 @@ from envfreeze.locking.model import SCHEMA, WRITER, AptBase, Lock, Runtime, Targ
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.validate import validate
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 BASE = AptBase("apt:debian/trixie", (), (), ())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import deflate
+
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

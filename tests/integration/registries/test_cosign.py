@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from envfreeze.oci.registry import Registries
 from envfreeze.oci.registry.push import push
 from envfreeze.records.model import Record, RecordedImage, Snapshot
 from envfreeze.records.trust import attached, envelope, keys, provenance
+from envfreeze.replacing import replace
 
 pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[3] / "docs/how-to/trust.md"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import subprocess
 import tarfile
@@ -17,6 +16,7 @@ from envfreeze.layers import inflate
 from envfreeze.layers.deb import open_deb
 from envfreeze.locking.model import Deb
 from envfreeze.oci.entry import Kind
+from envfreeze.replacing import replace
 
 
 def refusal(path, deb, scratch) -> UntrustedError:
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_the_locked_one_is_refused_before_it_is_read(make_deb
 def test_an_empty_file_is_refused(make_deb, kit, scratch):
     path, deb = make_deb([kit.Member("./x")])
     path.write_bytes(b"")
-    refusal(path, dataclasses.replace(deb, digest=Digest.of(b"")), scratch)
+    refusal(path, replace(deb, digest=Digest.of(b"")), scratch)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_an_empty_file_is_refused(make_deb, kit, scratch):
 )
 def test_a_package_that_says_it_is_another_is_refused(make_deb, kit, scratch, field, value):
     path, deb = make_deb([kit.Member("./x")])
-    refusal(path, dataclasses.replace(deb, **{field: value}), scratch)
+    refusal(path, replace(deb, **{field: value}), scratch)
 
 
 def outer(kit, tmp_path, members, name="demo"):
@@ -143,7 +143,7 @@ def test_data_that_ends_early_is_refused(make_deb, kit, scratch, suffix, missing
         ]
     )
     path.write_bytes(content)
-    refusal(path, dataclasses.replace(deb, digest=Digest.of(content)), scratch)
+    refusal(path, replace(deb, digest=Digest.of(content)), scratch)
 
 
 @pytest.mark.parametrize("keep", [0, 100, 512, 1100, 1536])
@@ -226,7 +226,7 @@ def test_a_damaged_archive_gives_entries_or_a_refusal_and_nothing_else(make_deb,
     raw = raw[: data.draw(st.integers(1, len(raw)))] if data.draw(st.booleans()) else raw
     path.write_bytes(raw)
     try:
-        with open_deb(path, dataclasses.replace(deb, digest=Digest.of(raw)), scratch) as package:
+        with open_deb(path, replace(deb, digest=Digest.of(raw)), scratch) as package:
             assert all(".." not in entry.path.split("/") for entry in package.entries)
     except UntrustedError:
         assert list(scratch.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import tarfile
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +16,7 @@ from envfreeze.layers.standalone import open_standalone
 from envfreeze.layers.standalone.package import MANAGED
 from envfreeze.oci.entry import Kind
 from envfreeze.oci.paths import path_problem
+from envfreeze.replacing import replace
 
 LIBRARY = "lib/python3.12"
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import struct
 import subprocess
-from dataclasses import replace
 from functools import cmp_to_key
 
 import pytest
@@ -18,6 +17,7 @@ from envfreeze.layers.system.elf import MACHINES, SharedObject, shared_object
 from envfreeze.layers.system.ldformat import Library, in_order, natural, render
 from envfreeze.oci.entry import Kind
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 LIB = "./usr/lib/x86_64-linux-gnu"
 PROGRAM = shutil.which("ldconfig", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/sbin")

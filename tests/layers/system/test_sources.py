@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.layers.system import system_entries
 from envfreeze.locking.model import AptIndex, Archive
+from envfreeze.replacing import replace
 
 
 @pytest.fixture

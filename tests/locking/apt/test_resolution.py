@@ -609,7 +609,7 @@ def _seed_and(*stanzas: str) -> str:
 
 def _with_snapshot(catalogue: dict[str, suites.Suite], root: str) -> dict[str, suites.Suite]:
     """The catalogue with another snapshot archive."""
-    from dataclasses import replace
+    from envfreeze.replacing import replace
 
     return {
         reference: replace(

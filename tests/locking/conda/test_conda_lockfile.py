@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from envfreeze.locking import files
 from envfreeze.locking.conda import judged, lockfile
 from envfreeze.locking.model import AptBase, CondaPackage, CondaSources, Lock, Runtime, Target
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from lock_strategies import digests, locks, texts

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from envfreeze.locking.conda.provided import provided
 from envfreeze.locking.model import Wheel
 from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
+from envfreeze.replacing import replace
 
 AMD64 = Platform.parse("linux/amd64")
 SITE = "lib/python3.12/site-packages"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from envfreeze.errors import NetworkError, ResolutionError, UntrustedError
 from envfreeze.locking.conda import names_python, python_of, resolve
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 AMD64 = Platform.parse("linux/amd64")
 ARM64 = Platform.parse("linux/arm64")

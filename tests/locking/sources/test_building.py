@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from envfreeze.locking import pip
 from envfreeze.locking.pip import PipTarget
 from envfreeze.locking.sources.git import archive_commit
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from conftest import Index, MakeProject, MakeWheel, Repository, SdistOf, SourceOf

@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 
 import pytest
 
@@ -24,6 +23,7 @@ from envfreeze.oci.platform import Platform
 from envfreeze.progress import SILENT
 from envfreeze.project import folders
 from envfreeze.project.load import load
+from envfreeze.replacing import replace
 
 TARGET = PipTarget(Platform.parse("linux/amd64"), "3.13.5", "2.41")
 TAG = "cp313-cp313-linux_x86_64"

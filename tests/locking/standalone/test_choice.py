@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from envfreeze.errors import ResolutionError
 from envfreeze.locking.standalone.builds import Build
 from envfreeze.locking.standalone.choice import instead_of_suite, meets, pick
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 
 AMD64 = Platform.parse("linux/amd64")
 

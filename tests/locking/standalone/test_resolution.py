@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.digest import Digest
@@ -11,6 +9,7 @@ from envfreeze.errors import NetworkError, ResolutionError, UntrustedError, Usag
 from envfreeze.locking.standalone import builds, places, resolution
 from envfreeze.locking.standalone.resolution import download
 from envfreeze.oci.platform import Platform
+from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
 
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")

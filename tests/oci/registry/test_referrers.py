@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import media
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.referrers import Part, attach, fetch, listed, tag_of
+from envfreeze.replacing import replace
 
 NAME = "team/train"
 SBOM, SIGNATURE = "application/vnd.cyclonedx+json", "application/vnd.example.signature"

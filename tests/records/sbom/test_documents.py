@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -17,6 +16,7 @@ from envfreeze.oci.platform import Platform
 from envfreeze.records.sbom import cyclonedx, of_lock, purl, spdx
 from envfreeze.records.sbom.joined import joined
 from envfreeze.records.sbom.model import Bill, Key, Licence, Package
+from envfreeze.replacing import replace
 
 GOLDEN = {
     "cyclonedx": "sha256:c4639c0ce7795bff9a587e6ef605a8f720d030104bc4c47a2ac736b984c8e7e2",

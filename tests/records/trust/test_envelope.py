@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from envfreeze.errors import UntrustedError
 from envfreeze.records.trust import envelope, keys
 from envfreeze.records.trust.envelope import Envelope, Signature
+from envfreeze.replacing import replace
 
 ADA, BOB, EVE = keys.generate(), keys.generate("ecdsa-p256"), keys.generate()
 TRUSTED = (ADA.public, BOB.public)

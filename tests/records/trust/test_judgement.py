@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envfreeze.digest import Digest
@@ -14,6 +12,7 @@ from envfreeze.records.model import Snapshot
 from envfreeze.records.trust import envelope, judgement, keys, provenance
 from envfreeze.records.trust.attached import Found
 from envfreeze.records.trust.policy import Policy
+from envfreeze.replacing import replace
 
 ADA, EVE = keys.generate(), keys.generate()
 COMMIT = "1" * 40

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -27,6 +26,7 @@ from envfreeze.records import lines
 from envfreeze.records.model import KeptFile, Snapshot, Verification
 from envfreeze.records.trust import provenance
 from envfreeze.records.trust.source import public
+from envfreeze.replacing import replace
 
 COMMIT = "1234567890" * 4
 SOURCE = "https://git.example.org/team/train.git"
