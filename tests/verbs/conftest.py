@@ -99,6 +99,7 @@ SCENARIOS = {
     "test_standalone.py",
     "test_trust.py",
     "test_trust_page.py",
+    "test_verify.py",
 }
 """Files whose tests run whole commands in processes of their own: seconds each, minutes together."""
 
