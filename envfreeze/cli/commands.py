@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from collections.abc import Sequence
@@ -10,26 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from envfreeze import __version__
-from envfreeze.cli import (
-    attest,
-    bake,
-    base,
-    build,
-    cache,
-    diff,
-    dockerfile,
-    doctor,
-    gpu,
-    init,
-    lock,
-    log,
-    records,
-    sbom,
-    schema,
-    tree,
-    verify,
-    why,
-)
 from envfreeze.cli.console import Console
 from envfreeze.cli.errors import failure, machine_error
 from envfreeze.cli.options import Command, Group
@@ -48,36 +29,57 @@ class _Commands(Group):
             raise typer.Abort from error
 
 
-app = typer.Typer(
-    cls=_Commands,
-    context_settings={"help_option_names": ["--help", "-h"]},
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: as readable, and rich alone takes longer to import than all of this
-)
-app.command("init", cls=Command)(init.init)
-app.command("lock", cls=Command)(lock.lock)
-app.command("tree", cls=Command)(tree.tree)
-app.command("why", cls=Command)(why.why)
-app.command("build", cls=Command)(build.build)
-app.command("dockerfile", cls=Command)(dockerfile.dockerfile)
-app.command("bake", cls=Command)(bake.bake)
-app.command("verify", cls=Command)(verify.verify)
-app.command("attest", cls=Command)(attest.attest)
-app.command("keygen", cls=Command)(attest.keygen)
-app.command("diff", cls=Command)(diff.diff)
-app.command("log", cls=Command)(log.log)
-app.command("sbom", cls=Command)(sbom.sbom)
-app.command("doctor", cls=Command)(doctor.doctor)
-app.command("schema", cls=Command)(schema.schema)
-app.add_typer(records.app, name="records")
-app.add_typer(base.app, name="base")
-app.add_typer(gpu.app, name="gpu")
-app.add_typer(cache.app, name="cache")
+_COMMANDS = {
+    "init": "init",
+    "lock": "lock",
+    "tree": "tree",
+    "why": "why",
+    "build": "build",
+    "dockerfile": "dockerfile",
+    "bake": "bake",
+    "verify": "verify",
+    "attest": "attest",
+    "keygen": "attest",
+    "diff": "diff",
+    "log": "log",
+    "sbom": "sbom",
+    "doctor": "doctor",
+    "schema": "schema",
+}
+"""The module of each command, whose function has the command's name."""
+
+_GROUPS = ("records", "base", "gpu", "cache")
+"""Modules whose `app` has commands of its own."""
 
 
-@app.callback()
-def envfreeze(
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """Give the command line: all commands, or the one that is asked for.
+
+    Args:
+        words: what stands on the command line. Where the first names a command, that one is all there is: to
+            read the options of all of them takes typer longer than most commands need.
+
+    """
+    app = typer.Typer(
+        cls=_Commands,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+        # Plain help: as readable, and rich alone takes longer to import than all of this.
+        rich_markup_mode=None,
+    )
+    app.callback()(_envfreeze)
+    first = words[0] if words else None
+    for name in (first,) if first in _COMMANDS or first in _GROUPS else (*_COMMANDS, *_GROUPS):
+        module = importlib.import_module(f"envfreeze.cli.{_COMMANDS.get(name, name)}")
+        if name in _COMMANDS:
+            app.command(name, cls=Command)(getattr(module, name))
+        else:
+            app.add_typer(module.app, name=name)
+    return app
+
+
+def _envfreeze(
     context: typer.Context,
     *,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -99,7 +101,7 @@ def run(words: Sequence[str]) -> int:
     """Run a command, given without the program's name, and return its exit code."""
     console = Console()
     try:
-        code: int | None = app(
+        code: int | None = application(words)(
             list(words), prog_name="envfreeze", standalone_mode=False, obj=Session(console)
         )
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: nothing may pass it

@@ -8,7 +8,7 @@ import re
 import pytest
 import typer
 
-from envfreeze.cli.commands import app
+from envfreeze.cli.commands import application
 
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*", re.IGNORECASE)
 SHARED = {"--project", "-C", "--json", "--quiet", "-q", "--help", "-h"}
@@ -21,7 +21,7 @@ def commands(command, name):
         yield from commands(child, f"{name} {word}")
 
 
-COMMANDS = dict(commands(typer.main.get_command(app), "envfreeze"))
+COMMANDS = dict(commands(typer.main.get_command(application()), "envfreeze"))
 LEAVES = {name: command for name, command in COMMANDS.items() if not hasattr(command, "commands")}
 
 
