@@ -39,7 +39,7 @@ lint: .venv/.developer ## Check style, types and the order of the rooms
 	.venv/bin/lint-imports
 
 integration: .venv/.developer ## Run the tests that need the network or real peers: dockerd, a registry, skopeo, umoci
-	$(run) -m pytest -n 2 --dist loadgroup -m "integration or network"
+	$(run) -m pytest -n 2 --dist loadfile -m "integration or network"
 
 bench: .venv/.developer ## Measure, and print every figure that the docs quote
 	$(run) tests/bench/run.py

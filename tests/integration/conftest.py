@@ -80,17 +80,11 @@ class Registry:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here is an integration test.
-
-    Those of the engines share their daemons, so one process runs them; all others stay together by files,
-    since a file's tests share what they freeze.
-    """
+    """Everything here is an integration test."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.integration)
-        group = "engines" if here / "engines" in item.path.parents else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
