@@ -9,13 +9,11 @@ import io
 import lzma
 import posixpath
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import zstandard
 from second.layer import DIRECTORY, FILE, SYMLINK, Content, Entry, file
-
-from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import deflate
-
-from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from second.certificate import subject_hash
@@ -12,8 +13,6 @@ from second.deb import Deb, merged
 from second.layer import DIRECTORY, FILE, SYMLINK, Content, Entry, directory, file, symlink
 from second.loader import Loader
 from second.shell import Choice, alternatives_of
-
-from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
