@@ -102,7 +102,7 @@ def test_a_folder_s_links_stay_inside(tmp_path: Path) -> None:
         folders.entries(tmp_path / "plain")
 
 
-class _Git(http.server.CGIHTTPRequestHandler):
+class _Git(http.server.BaseHTTPRequestHandler):
     """git-http-backend(1): the smart protocol."""
 
     def __init__(self, *arguments: object, root: Path, **keys: object) -> None:
