@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ def verify(
             "--policy",
             metavar="FILE",
             dir_okay=False,
-            help="Believe only what this policy's keys have signed, and hold the image against it.",
+            help="Believe only what those of this policy have signed, and hold the image against it.",
             show_default=False,
         ),
     ] = None,
@@ -63,6 +64,15 @@ def verify(
             "--attestation",
             metavar="FILE",
             help="A signed statement, beside those that are attached to the image. Repeatable.",
+        ),
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--trusted-root",
+            metavar="FILE",
+            help="With --policy: whose certificates are believed, a file of Sigstore (default: policy).",
+            show_default=False,
         ),
     ] = None,
     level: LevelOption = Wanted.IDENTICAL,
@@ -119,9 +129,13 @@ def verify(
         if lock is not None:
             raise typer.BadParameter("--policy asks for a signed record, and --lock looks for none")
         asked = read_policy(policy)
+        if trusted_root is not None:
+            asked = replace(asked, trusted_root=trusted_root)
         if asked.level == SIGNED:
             _check(session, image, asked, attestation or (), offline=offline)
             return
+    elif trusted_root is not None:
+        raise typer.BadParameter("--trusted-root needs --policy, which says whose signatures count")
     elif attestation:
         raise typer.BadParameter("--attestation needs --policy, which says whose signatures count")
     wanted = Level(level.value if asked is None else asked.level)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from envfreeze.errors import EnvfreezeError, UsageError
+from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
     from envfreeze.engines.native import Assembly
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
-    from envfreeze.records.trust.keys import KeyPair
+    from envfreeze.records.trust.signing import Who
     from envfreeze.store.cache import Cache
 
 
@@ -39,30 +40,39 @@ def reference(text: str, option: str, *, offline: bool) -> Reference:
     return parse(text)
 
 
-def signer(key: str | None, where: Reference | None, *, record: bool) -> KeyPair | None:
-    """Read the key that a build is to be signed with, before anything is built.
+def signer(
+    key: str | Who | None, where: Reference | None, *, record: bool, progress: Progress = SILENT
+) -> Who | None:
+    """Read the key that a build is to be signed with, or look for the identity, before anything is built.
 
     Args:
-        key: as `keys.read_private` reads it; None: nothing is signed.
+        key: as `keys.read_private` reads it, or whoever signs without one; None: nothing is signed.
         where: what the image is pushed to.
         record: a record is written.
+        progress: is warned of a key that others can read.
 
     Raises:
-        UsageError: there is no such key, or nothing that it could sign.
-        UntrustedError: its password is another.
+        UsageError: there is no such key or identity, or nothing to sign.
+        UntrustedError: the key's password is another.
+        NetworkError: the CI does not give its identity.
 
     """
+    from envfreeze.records.trust.keyless import Keyless  # noqa: PLC0415 - heavy
     from envfreeze.records.trust.keys import read_private  # noqa: PLC0415 - heavy
 
     if key is None:
         return None
+    option = "--keyless" if isinstance(key, Keyless) else "--sign-key"
     if where is None:
-        raise UsageError("--sign-key signs what is pushed", hint="say where to: --push REF")
+        raise UsageError(f"{option} signs what is pushed", hint="say where to: --push REF")
     if not record:
         raise UsageError(
-            "--sign-key signs the record, and --no-record leaves none", hint="leave one of them out"
+            f"{option} signs the record, and --no-record leaves none", hint="leave one of them out"
         )
-    return read_private(key)
+    if isinstance(key, Keyless):
+        key.check()
+        return key
+    return read_private(key, progress=progress) if isinstance(key, str) else key
 
 
 class Side:
