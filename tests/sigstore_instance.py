@@ -31,6 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -38,6 +39,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_public_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -184,6 +186,7 @@ class Log:
     def __init__(self, origin: str) -> None:
         self.key = Key()
         self.origin = origin
+        self.name = origin.partition(" ")[0]
         # What others put there before, so that a proof has something to prove.
         self.leaves = [hashlib.sha256(b"\0" + bytes((number,))).digest() for number in range(5)]
         self._lock = threading.Lock()
@@ -201,7 +204,7 @@ class Log:
             "size": len(leaves),
             "root": root,
             "path": _path(index, leaves),
-            "checkpoint": f"{note}\n— {self.origin.partition(' ')[0]} {signature}\n",
+            "checkpoint": f"{note}\n— {self.name} {signature}\n",
         }
 
 
@@ -340,7 +343,7 @@ class Instance:
 
         return {
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-            "tlogs": [log(one.key, self.url) for one in self.logs.values()],
+            "tlogs": [log(one.key, f"https://{one.name}") for one in self.logs.values()],
             "certificateAuthorities": [
                 {
                     "subject": {"organization": "tests", "commonName": "sigstore of the tests"},
@@ -439,11 +442,7 @@ class Instance:
             claims = jwt.decode(raw, key, algorithms=["ES256"], audience="sigstore", issuer=issuer)
         except (jwt.PyJWTError, KeyError):
             raise RefusalError(401, f"There was an error processing the identity token {raw}") from None
-        request = x509.load_pem_x509_csr(base64.b64decode(asked["certificateSigningRequest"]))
-        if not request.is_signature_valid:
-            raise RefusalError(400, "The signature supplied in the request could not be verified")
-        public = request.public_key()
-        assert isinstance(public, ec.EllipticCurvePublicKey)
+        public = _possessed(asked, claims["sub"])
         subject: x509.GeneralName
         if "job_workflow_ref" in claims:
             subject = x509.UniformResourceIdentifier(f"https://github.com/{claims['job_workflow_ref']}")
@@ -524,6 +523,26 @@ class Instance:
         }
 
 
+def _possessed(asked: Mapping[str, Any], subject: str) -> ec.EllipticCurvePublicKey:
+    """The key that a certificate is for: it has signed the request (sigstore), or the subject (cosign)."""
+    if "certificateSigningRequest" in asked:
+        request = x509.load_pem_x509_csr(base64.b64decode(asked["certificateSigningRequest"]))
+        possessed = request.is_signature_valid
+        public = request.public_key()
+    else:
+        wanted = asked["publicKeyRequest"]
+        public = load_pem_public_key(wanted["publicKey"]["content"].encode())
+        proof = base64.b64decode(wanted["proofOfPossession"])
+        possessed = True
+        try:
+            public.verify(proof, subject.encode(), ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            possessed = False
+    if not possessed:
+        raise RefusalError(400, "The signature supplied in the request could not be verified")
+    return public
+
+
 @contextmanager
 def serve(rekor: int = 1) -> Iterator[Instance]:
     """Serve an instance on 127.0.0.1."""
@@ -541,7 +560,7 @@ def serve(rekor: int = 1) -> Iterator[Instance]:
         def _answer(self, body: bytes) -> None:
             parts = urlsplit(self.path)
             instance.seen.append(parts.path)
-            status = 200 if self.command == "GET" else 201
+            status = 201 if parts.path.endswith("/log/entries") else 200
             try:
                 if fault := instance.faults.get(parts.path):
                     status, answer = fault(body)
@@ -551,6 +570,10 @@ def serve(rekor: int = 1) -> Iterator[Instance]:
                 status, answer = refusal.status, json.dumps({"code": 3, "message": refusal.message}).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if status == 201 and parts.path == "/api/v1/log/entries":
+                self.send_header(
+                    "ETag", next(iter(json.loads(answer)), "")
+                )  # the entry's, by which clients find it
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

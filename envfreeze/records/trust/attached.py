@@ -14,7 +14,7 @@ from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.attestations import add_att, att_tag_of, listed_att
-from envfreeze.oci.registry.referrers import Part, attach, fetch, listed, parts_of
+from envfreeze.oci.registry.referrers import EMPTY, Part, attach, fetch, listed, parts_of
 from envfreeze.progress import SILENT
 from envfreeze.records.registry_shelf import LOCK
 from envfreeze.records.trust import bundle, provenance
@@ -137,21 +137,31 @@ def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
     """
     claims: list[Found] = []
     for referrer in listed(reference, registries=registries):
-        kind = referrer.artifact_type
-        if kind != MEDIA_TYPE and not kind.startswith(bundle.MEDIA_TYPES):
+        if not _may_be_signed(referrer.artifact_type):
             continue
         where = f"{reference.name}@{referrer.descriptor.digest}"
         try:
             first = parts_of(reference, referrer, registries=registries)[:1]
         except UntrustedError as error:
-            claims.append(Found(where, b"", error.message))
+            if _is_signed(referrer.artifact_type):
+                claims.append(Found(where, b"", error.message))
         else:
-            claims += [_read(reference, part, where, registries) for part in first]
+            signed = [part for part in first if _is_signed(part.media_type)]
+            claims += [_read(reference, part, where, registries) for part in signed]
     for part in listed_att(reference, registries=registries):
         if part.media_type == MEDIA_TYPE:
             where = f"{reference.name}:{att_tag_of(_of(reference))} ({part.digest})"
             claims.append(_read(reference, part, where, registries))
     return tuple({(one.content, one.damage): one for one in reversed(claims)}.values())[::-1]
+
+
+def _is_signed(media_type: str) -> bool:
+    return media_type == MEDIA_TYPE or media_type.startswith(bundle.MEDIA_TYPES)
+
+
+def _may_be_signed(artifact_type: str) -> bool:
+    """Where a registry has no API for referrers, cosign lists its bundles as what their empty config is."""
+    return _is_signed(artifact_type) or artifact_type in {"", EMPTY}
 
 
 def _of(reference: Reference) -> Digest:
