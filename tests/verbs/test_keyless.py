@@ -22,6 +22,7 @@ GITHUB = "https://token.actions.githubusercontent.com"
 @pytest.fixture
 def registry(registry_server):
     with registry_server.serve() as served:
+        served.referrers = True  # keeping a tag takes pauses
         yield served
 
 
@@ -94,3 +95,105 @@ def test_a_ci_signs_as_its_workflow_and_the_policy_names_it(
     ):
         code, out, _ = call("verify", pushed, "--policy", policy_of(subject, issuer, level))
         assert (code, said in out) == (expected, True), out
+
+
+def test_a_build_signs_record_and_bill_and_the_policy_asks_for_both(
+    project, registry, instance, files, call, policy_of, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ENVFREEZE_CACHE", str(project.cache))
+    token = instance.token("ada@example.org")
+    (tmp_path / "token").write_text(token)
+    where = f"{registry.host}/{NAME}"
+    signing = ("--keyless", "--trust-config", files.config, "--identity-token", tmp_path / "token")
+    code, out, document = call("build", "--push", f"{where}:v1", "--sbom", "cyclonedx", *signing)
+    assert code == 0, out
+    image = f"{where}@{document['digest']}"
+    assert document["attested"]["identity"]["subject"] == "ada@example.org"
+    assert len(claims(image)) == 2
+    issuer = "https://login.example.org"
+    for rules, code, said in (
+        ('sbom = "cyclonedx"', 0, "ada@example.org"),
+        ('sbom = "any"\nbases = ["apt:debian/*"]', 0, "ada@example.org"),
+        ('sbom = "spdx"', 6, "a bill in cyclonedx"),
+    ):
+        ended, said_all, _ = call("verify", image, "--policy", policy_of("ada@*", issuer, rules=rules))
+        assert (ended, said in said_all) == (code, True), said_all
+        out += said_all
+    # Signing the same again as the same attaches nothing, and says where it is.
+    again, said_all, _ = call("attest", image, *signing, "--output", tmp_path / "signed")
+    assert (again, len(claims(image))) == (0, 2)
+    # The token is nowhere: not in what was told, recorded, attached or put into the image.
+    out += said_all + project.git("notes", "--ref=envfreeze", "show")
+    kept = [out.encode(), (tmp_path / "signed").read_bytes()]
+    kept += [blob for blobs in registry.blobs.values() for blob in blobs.values()]
+    assert not [part for part in token.split(".") for one in kept if part.encode() in one]
+    # By the file alone, offline, by the root that is given.
+    words = ("--attestation", tmp_path / "signed", "--offline", "--trusted-root", files.config)
+    ended, said_all, _ = call("verify", document["digest"], "--policy", policy_of("ada@*", issuer), *words)
+    assert ended == 0, said_all
+
+
+def test_what_is_forged_is_refused_with_its_exit_code(
+    pushed, call, instance, files, policy_of, tmp_path, monkeypatch, sigstore_instance
+):
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", instance.token("ada@example.org"))
+    digest = pushed.partition("@")[2]
+    signing = ("--keyless", "--trust-config", files.config, "--output", tmp_path / "signed")
+    assert call("attest", digest, *signing)[0] == 0
+    sound = (tmp_path / "signed").read_text()
+    words = ("--policy", policy_of("ada@*", "https://login.example.org"), "--offline", "--attestation")
+
+    def verified(content, *more):
+        (tmp_path / "forged").write_text(content)
+        code, out, _ = call("verify", digest, *words, tmp_path / "forged", *more)
+        return code, out
+
+    assert verified(sound)[0] == 0
+    document = json.loads(sound)
+    payload = document["dsseEnvelope"]["payload"]
+    entries = document["verificationMaterial"]["tlogEntries"]
+    for content, said in (
+        (
+            sound.replace(payload, payload[:40] + "AAAA" + payload[44:]),
+            "its signature is not of what is in it",
+        ),
+        (json.dumps(document | {"verificationMaterial": {"tlogEntries": entries}}), "certificate"),
+        (sound.replace('"inclusionProof"', '"noProof"'), "does not verify"),
+        ("{}", "is not trusted"),
+    ):
+        code, out = verified(content)
+        assert (code, said in out) == (6, True), out
+    with sigstore_instance.serve() as other:
+        (tmp_path / "other").mkdir()
+        root = other.write(tmp_path / "other").root
+    code, out = verified(sound, "--trusted-root", root)
+    assert (code, "not from an authority that is trusted" in out) == (6, True), out
+    code, out = verified(sound, "--trusted-root", tmp_path / "absent")
+    assert (code, "there is no" in out) == (2, True), out
+
+
+def test_without_an_identity_nothing_is_begun(project, registry, files, call, monkeypatch):
+    for name in ("SIGSTORE_ID_TOKEN", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "BUILDKITE"):
+        monkeypatch.delenv(name, raising=False)
+    where = ("--push", f"{registry.host}/{NAME}:v1")
+    code, out, _ = call("build", *where, "--keyless", "--trust-config", files.config)
+    assert (code, "there is no identity to sign with" in out) == (2, True), out
+    assert not registry.manifests[NAME]
+    assert not project.records()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("attest", "IMAGE"), "who signs?"),
+        (("attest", "IMAGE", "--key", "a", "--keyless"), "leave one of them out"),
+        (("attest", "IMAGE", "--key", "a", "--identity-token", "b"), "--identity-token is for --keyless"),
+        (("build", "--keyless"), "--keyless signs what is pushed"),
+        (("build", "--trust-config", "b"), "--trust-config is for --keyless"),
+        (("sbom", "--key", "a"), "--attach REF"),
+        (("verify", "IMAGE", "--trusted-root", "a"), "--trusted-root needs --policy"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(project, words, said, capsys):
+    assert run([*words, "-C", str(project.root)]) == 2
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
