@@ -92,6 +92,8 @@ def attest(
 
     """
     who = read_private(key, progress=progress) if isinstance(key, str) else key
+    if isinstance(who, Keyless):
+        who.check()
     text = str(image)
     repository = images.repository_of(text)
     if repository is None and output is None:
@@ -110,8 +112,6 @@ def attest(
             chosen, files.parse(lock_files), source=_address(root, chosen), builder=builder
         )
         about = tuple(statement.subjects(chosen))
-        if isinstance(who, Keyless):
-            who.check()
         signed: Made | None = None
         if repository is not None:
             from envfreeze.oci.registry.connection import Registries  # noqa: PLC0415 - heavy

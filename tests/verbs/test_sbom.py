@@ -134,10 +134,10 @@ def test_a_bill_that_a_key_signed_is_demanded_by_the_policy(project, registry, t
         )
         return code, capsys.readouterr().out
 
+    made = verb.sbom(project.root, image)
+
     def attach(key):
-        words = ["sbom", image, "--attach", image, "--key", str(tmp_path / key), "-o", str(tmp_path / "bill")]
-        assert main([*words, "-C", str(project.root)]) == 0
-        capsys.readouterr()
+        return verb.attach(made, image, who=keys.read_private(str(tmp_path / key)))
 
     code, out = verified()
     assert (code, "none is attached to it" in out, "--sbom cyclonedx" in out) == (6, True, True), out
@@ -145,7 +145,7 @@ def test_a_bill_that_a_key_signed_is_demanded_by_the_policy(project, registry, t
     code, out = verified()
     assert (code, "nobody has signed what is in it" in out) == (6, True), out
     # Its own key, for this image, and a document of another.
-    other = json.loads((tmp_path / "bill").read_bytes())
+    other = json.loads(made.document)
     root = {"version": f"sha256:{'0' * 64}", "hashes": []}
     other["metadata"]["component"] |= root
     at = Reference.parse(image)
@@ -156,15 +156,30 @@ def test_a_bill_that_a_key_signed_is_demanded_by_the_policy(project, registry, t
         attached_.put(at, [outcome.digest], signed, (), predicate=kind, registries=registries)
     code, out = verified()
     assert (code, f"the bill in it is of sha256:{'0' * 64}" in out) == (6, True), out
-    attach("ci")
+    first = attach("ci")
     assert verified()[0] == 0
-    # What is attached unsigned is the same document, and attaching and signing it again changes nothing.
-    assert attached(registry, outcome.digest, "application/vnd.cyclonedx+json") == json.loads(
-        (tmp_path / "bill").read_bytes()
-    )
+    # What is attached unsigned stays the same, and attaching and signing it again changes nothing.
+    assert attached(registry, outcome.digest, "application/vnd.cyclonedx+json") == json.loads(made.document)
     before = dict(registry.manifests[NAME])
-    attach("ci")
+    assert attach("ci") == first
     assert registry.manifests[NAME] == before
+
+
+def test_the_command_signs_the_bill_that_it_attaches(project, registry, tmp_path, capsys):
+    registry.referrers = True
+    keys.write(keys.generate(), tmp_path / "ci")
+    (tmp_path / "ci").chmod(0o640)
+    digest = built(project, push=f"{registry.host}/{NAME}:v1").digest
+    image = f"{registry.host}/{NAME}@{digest}"
+    words = ["sbom", image, "--attach", image, "--key", str(tmp_path / "ci"), "-o", str(tmp_path / "bill")]
+    assert main([*words, "-C", str(project.root)]) == 0
+    told = capsys.readouterr().err
+    assert "and signed" in told
+    assert "is open to others (mode 0640)" in told
+    with Registries() as registries:
+        (found,) = attached_.found(Reference.parse(image), registries=registries)
+    signed = json.loads(envelope.parse(found.content, "it").payload)
+    assert signed["predicate"] == json.loads((tmp_path / "bill").read_bytes())
 
 
 def test_a_push_signs_the_bill_that_it_leaves(project, registry, tmp_path):

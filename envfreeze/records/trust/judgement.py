@@ -81,7 +81,11 @@ def verified(
             refused.append(error.message)
     if not good:
         what = "nothing that is attached to it counts" if refused else "nothing signed is attached to it"
-        hint = "" if refused else "sign it where it was built: envfreeze attest IMAGE --key KEY"
+        hint = (
+            ""
+            if refused
+            else "sign it where it was built: envfreeze attest IMAGE --key KEY, or --keyless in a CI"
+        )
         raise UntrustedError(f"{digest} is not trusted: {what}", hint=hint, details=tuple(refused))
     return tuple(sorted(good, key=lambda one: one.record.at, reverse=True))
 

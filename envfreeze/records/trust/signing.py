@@ -43,7 +43,8 @@ def signed_before(
             if isinstance(who, Keyless):
                 if bundle.payload_of(document, one.where) != payload:
                     continue
-                if read := who.made_before(one.content, progress):
+                read = who.made_before(one.content, progress)
+                if read is not None and read.payload == payload:  # as verified, and not as we read it above
                     return read
             else:
                 sealed = envelope.parse(one.content, one.where)
