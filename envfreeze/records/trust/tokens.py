@@ -7,6 +7,7 @@ CI, never from the command line, which every process of the machine can read, an
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,7 @@ class Source:
 
     file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    _poured: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def find(self) -> IdentityToken:
         """Find a token that is good now.
@@ -64,10 +66,15 @@ class Source:
             ) from None
 
     def _given(self) -> tuple[str | None, str]:
+        if self._poured:
+            return self._poured[0], f"what came from {self.file}"
         if self.file is not None:
             try:
                 with self.file.open("rb") as stream:
-                    return stream.read(_LONGEST).decode("ascii", "replace").strip(), f"what is in {self.file}"
+                    text = stream.read(_LONGEST).decode("ascii", "replace").strip()
+                    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                        self._poured.append(text)  # a pipe is read once
+                    return text, f"what is in {self.file}"
             except FileNotFoundError:
                 raise UsageError(f"there is no identity token {self.file}") from None
             except OSError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +90,17 @@ def test_the_token_of_a_file_comes_first_and_is_read_anew(instance, config, tmp_
     file.mkdir()
     with pytest.raises(MachineError, match="cannot be read"):
         who.sign(STATEMENT)
+
+
+def test_a_pipe_gives_its_token_once_and_it_is_used_twice(instance, config):
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        stream.write(instance.token("ada@example.org"))
+    who = Keyless(config, Source(Path(f"/dev/fd/{reading}"), {}))
+    who.check()
+    os.close(reading)
+    assert who.sign(STATEMENT).signer.subject == "ada@example.org"
+    assert "eyJ" not in repr(who)
 
 
 @pytest.mark.usefixtures("_nowhere")
