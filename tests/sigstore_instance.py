@@ -111,7 +111,7 @@ class Authority:
             .issuer_name(name)
             .public_key(self.key.private.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
+            .not_valid_before(now - timedelta(days=365))
             .not_valid_after(now + timedelta(days=3650))
             .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
@@ -122,9 +122,13 @@ class Authority:
         )
 
     def issue(
-        self, key: ec.EllipticCurvePublicKey, subject: x509.GeneralName, issuer: str
+        self,
+        key: ec.EllipticCurvePublicKey,
+        subject: x509.GeneralName,
+        issuer: str = ISSUER,
+        now: datetime | None = None,
     ) -> x509.Certificate:
-        now = datetime.now(UTC)
+        now = now or datetime.now(UTC)
         made = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([]))
@@ -454,7 +458,7 @@ class Instance:
         chain = [one.public_bytes(Encoding.PEM).decode() for one in (issued, self.authority.root)]
         return {"signedCertificateEmbeddedSct": {"chain": {"certificates": chain}}}
 
-    def _entry_v1(self, proposed: Mapping[str, Any]) -> dict[str, Any]:
+    def _entry_v1(self, proposed: Mapping[str, Any], moment: float | None = None) -> dict[str, Any]:
         if proposed["kind"] != "dsse":
             raise RefusalError(400, f"no {proposed['kind']} here")
         content = proposed["spec"]["proposedContent"]
@@ -478,7 +482,7 @@ class Instance:
         proof = self.logs[1].add(body)
         entry = {
             "body": b64(body),
-            "integratedTime": int(time.time()),
+            "integratedTime": int(moment or time.time()),
             "logID": self.logs[1].key.id.hex(),
             "logIndex": proof["index"],
         }
@@ -497,6 +501,49 @@ class Instance:
                 },
             }
         }
+
+    def bundle(self, payload: bytes, subject: str, certified: datetime, entered: datetime) -> bytes:
+        """A bundle as it was made at another time."""
+        key = Key()
+        certificate = self.authority.issue(key.private.public_key(), x509.RFC822Name(subject), now=certified)
+        kind = "application/vnd.in-toto+json"
+        signature = b64(key.sign(f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload))
+        envelope = {"payload": b64(payload), "payloadType": kind, "signatures": [{"sig": signature}]}
+        content = {
+            "envelope": json.dumps(envelope),
+            "verifiers": [b64(certificate.public_bytes(Encoding.PEM))],
+        }
+        proposed = {"kind": "dsse", "spec": {"proposedContent": content}}
+        (entry,) = self._entry_v1(proposed, entered.timestamp()).values()
+        proof = entry["verification"]["inclusionProof"]
+        return canonical(
+            {
+                "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+                "dsseEnvelope": envelope,
+                "verificationMaterial": {
+                    "certificate": {"rawBytes": b64(certificate.public_bytes(Encoding.DER))},
+                    "tlogEntries": [
+                        {
+                            "logIndex": str(entry["logIndex"]),
+                            "logId": {"keyId": b64(self.logs[1].key.id)},
+                            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+                            "integratedTime": str(entry["integratedTime"]),
+                            "inclusionPromise": {
+                                "signedEntryTimestamp": entry["verification"]["signedEntryTimestamp"]
+                            },
+                            "inclusionProof": {
+                                "logIndex": str(proof["logIndex"]),
+                                "rootHash": b64(bytes.fromhex(proof["rootHash"])),
+                                "treeSize": str(proof["treeSize"]),
+                                "hashes": [b64(bytes.fromhex(one)) for one in proof["hashes"]],
+                                "checkpoint": {"envelope": proof["checkpoint"]},
+                            },
+                            "canonicalizedBody": entry["body"],
+                        }
+                    ],
+                },
+            }
+        )
 
     def _entry_v2(self, proposed: Mapping[str, Any]) -> dict[str, Any]:
         asked = proposed["hashedRekordRequestV002"]

@@ -41,6 +41,7 @@ _USERNAME = "1.3.6.1.4.1.57264.1.7"
 """The type of a subject that is neither a mail address nor a URI."""
 
 _REASONS = (
+    ("cert is not valid at validation time", "its certificate was not valid when it was signed"),
     (
         "failed to build timestamp certificate chain",
         "its certificate is not from an authority that is trusted",
@@ -57,7 +58,7 @@ _REASONS = (
     ("bundle must contain an inclusion promise", "nothing proves when it was signed"),
     ("invalid signing cert", "its certificate was not valid when it was signed"),
 )
-"""How what sigstore says begins, and what we say; what is not here is told in its own words."""
+"""What sigstore says, and what we say, the first that fits; the rest is told in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _certified(certificate: Certificate) -> Certified:
 
 def _reason(error: Exception) -> str:
     said = " ".join(str(error).split())
-    for beginning, reason in _REASONS:
-        if beginning in said:
+    for theirs, reason in _REASONS:
+        if theirs in said:
             return reason
     return said[:200] or type(error).__name__

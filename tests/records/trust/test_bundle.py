@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -139,6 +140,19 @@ def test_a_certificate_of_another_authority_is_found(made, sigstore_instance):
 
     with pytest.raises(UntrustedError, match="not from an authority that is trusted"):
         bundle.verify(changed(content, swap), root, "it")
+
+
+def test_a_certificate_has_to_be_good_when_the_log_says_that_it_was_signed(sigstore_instance, tmp_path):
+    then, minutes = datetime.now(UTC) - timedelta(days=90), timedelta(minutes=1)
+    with sigstore_instance.serve() as instance:
+        root = roots.read_root(instance.write(tmp_path).root)
+        old = instance.bundle(statement(b"aa"), ADA, then, then + 9 * minutes)
+        # It expired three months ago, and was good then.
+        assert bundle.verify(old, root, "it").signer.subject == ADA
+        for entered in (then - 9 * minutes, then + 30 * minutes, datetime.now(UTC)):
+            late = instance.bundle(statement(b"aa"), ADA, then, entered)
+            with pytest.raises(UntrustedError, match="was not valid when it was signed"):
+                bundle.verify(late, root, "it")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
