@@ -502,10 +502,12 @@ class Instance:
             }
         }
 
-    def bundle(self, payload: bytes, subject: str, certified: datetime, entered: datetime) -> bytes:
+    def bundle(
+        self, payload: bytes, subject: x509.GeneralName, certified: datetime, entered: datetime
+    ) -> bytes:
         """A bundle as it was made at another time."""
         key = Key()
-        certificate = self.authority.issue(key.private.public_key(), x509.RFC822Name(subject), now=certified)
+        certificate = self.authority.issue(key.private.public_key(), subject, now=certified)
         kind = "application/vnd.in-toto+json"
         signature = b64(key.sign(f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload))
         envelope = {"payload": b64(payload), "payloadType": kind, "signatures": [{"sig": signature}]}

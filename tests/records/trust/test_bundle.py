@@ -142,15 +142,32 @@ def test_a_certificate_of_another_authority_is_found(made, sigstore_instance):
         bundle.verify(changed(content, swap), root, "it")
 
 
+@pytest.mark.parametrize("text", ["ada@example.org", "https://ci.example.org/x", "ada!example.org"])
+def test_subjects_are_mail_addresses_uris_and_names_of_users(sigstore_instance, text, tmp_path):
+    if "@" in text:
+        name = x509.RFC822Name(text)
+    elif "!" in text:
+        kind = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.7")
+        name = x509.OtherName(kind, sigstore_instance.der(0x0C, text.encode()))
+    else:
+        name = x509.UniformResourceIdentifier(text)
+    now = datetime.now(UTC)
+    with sigstore_instance.serve() as instance:
+        made = instance.bundle(statement(b"aa"), name, now, now)
+        assert (
+            bundle.verify(made, roots.read_root(instance.write(tmp_path).root), "it").signer.subject == text
+        )
+
+
 def test_a_certificate_has_to_be_good_when_the_log_says_that_it_was_signed(sigstore_instance, tmp_path):
     then, minutes = datetime.now(UTC) - timedelta(days=90), timedelta(minutes=1)
     with sigstore_instance.serve() as instance:
         root = roots.read_root(instance.write(tmp_path).root)
-        old = instance.bundle(statement(b"aa"), ADA, then, then + 9 * minutes)
+        old = instance.bundle(statement(b"aa"), x509.RFC822Name(ADA), then, then + 9 * minutes)
         # It expired three months ago, and was good then.
         assert bundle.verify(old, root, "it").signer.subject == ADA
         for entered in (then - 9 * minutes, then + 30 * minutes, datetime.now(UTC)):
-            late = instance.bundle(statement(b"aa"), ADA, then, entered)
+            late = instance.bundle(statement(b"aa"), x509.RFC822Name(ADA), then, entered)
             with pytest.raises(UntrustedError, match="was not valid when it was signed"):
                 bundle.verify(late, root, "it")
 
