@@ -154,12 +154,12 @@ def _root_of_cyclonedx(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _root_of_spdx(document: Mapping[str, Any]) -> Iterator[str]:
     described = {
-        one.get("relatedSpdxElement")
+        str(one.get("relatedSpdxElement"))
         for one in _objects(document.get("relationships"))
         if one.get("relationshipType") == "DESCRIBES" and one.get("spdxElementId") == "SPDXRef-DOCUMENT"
     }
     for one in _objects(document.get("packages")):
-        if one.get("SPDXID") in described:
+        if str(one.get("SPDXID")) in described:
             yield from _digests(
                 one.get("versionInfo"), one.get("checksums"), "algorithm", "SHA256", "checksumValue"
             )

@@ -84,6 +84,8 @@ class Source:
 
 def _ambient() -> str:
     """Ask the CI, in the ways that the library knows."""
+    from subprocess import SubprocessError  # noqa: PLC0415 - some CIs have a program that is asked
+
     from id import GitHubOidcPermissionCredentialError  # noqa: PLC0415 - heavy
     from sigstore.oidc import IdentityError, detect_credential  # noqa: PLC0415 - heavy
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - heavy
@@ -96,7 +98,7 @@ def _ambient() -> str:
         # The rest of it quotes what was answered.
         said = str(error).partition(" (")[0]
         raise NetworkError(f"this CI does not give an identity token: {said}") from None
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, SubprocessError, ValueError) as error:
         raise NetworkError(f"this CI does not give an identity token ({type(error).__name__})") from None
     if not found:
         raise UsageError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError, UsageError
@@ -73,7 +75,22 @@ def test_what_will_not_do_is_told(form):
         assert said in "\n".join((caught.value.message, *caught.value.details))
 
 
-@pytest.mark.parametrize("predicate", [None, [], {"metadata": [], "relationships": {}, "packages": [1, {}]}])
+DESCRIBES = {"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": []}
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        None,
+        [],
+        {"metadata": [], "relationships": {}, "packages": [1, {}]},
+        {
+            "relationships": [DESCRIBES],
+            "packages": [{"SPDXID": []}],
+            "metadata": {"component": {"version": {}}},
+        },
+    ],
+)
 @FORMS
 def test_a_document_that_says_nothing_of_itself_is_of_nothing(form, predicate):
     payload = json.loads(signed(form).payload) | {"predicate": predicate, "subject": [1, {"digest": 2}]}
@@ -87,6 +104,40 @@ def test_the_older_statement_of_cosign_is_read():
     required(Counted(canonical.dump(made), (), "it"))
     with pytest.raises(UntrustedError):
         required(Counted(canonical.dump(made | {"_type": "x"}), (), "it"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "metadata",
+                    "component",
+                    "hashes",
+                    "packages",
+                    "relationships",
+                    "SPDXID",
+                    "relatedSpdxElement",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@FORMS
+@given(predicate=JSON, subject=JSON)
+def test_any_statement_ends_in_an_answer(form, predicate, subject):
+    payload = json.loads(signed(form).payload) | {"predicate": predicate, "subject": subject}
+    try:
+        bills.parse(canonical.dump(payload), "it")
+    except UntrustedError:
+        assert not isinstance(predicate, dict)
 
 
 def test_a_bill_that_is_too_large_is_not_signed():

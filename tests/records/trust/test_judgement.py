@@ -72,6 +72,13 @@ def test_identities_count_by_issuer_and_subject(record, by):
         assert said in caught.value.details[0]
 
 
+def test_without_a_root_the_public_instance_s_is_believed(record, by):
+    asked = Policy((), identities=named("*@example.org"))
+    with pytest.raises(UntrustedError) as caught:
+        judgement.verified([by(record, "ada@example.org")], record.digest, asked, offline=True)
+    assert "not from an authority that is trusted" in caught.value.details[0]
+
+
 def test_keys_and_identities_sign_the_same_statement_one_after_the_other(record, by):
     found = [claim(record), by(record, "ada@example.org"), claim(record, EVE)]
     both = Policy((ADA.public, EVE.public), 3, identities=named("ada@example.org", "*"), trusted_root=by.root)
