@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.digest import Digest
-from envfreeze.errors import MachineError, UsageError
+from envfreeze.errors import EnvfreezeError, MachineError, UsageError
 from envfreeze.locking import files
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import docker, layout, reference
@@ -195,8 +195,8 @@ def build(
         loaded = docker.load(_loadable(images), tag=tag, only=_LOADS.get(engine)) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
         place = None if pushed is None else pushed.reference
-        bills.leave(sbom, images, root, place, who=who, cache=cache, progress=progress)
-    carried = recording.publish(store, recorded, lock_files, place, cache=cache)
+        carried = recording.publish(store, recorded, lock_files, place, cache=cache)
+        attested = None if pushed is None else _beside(pushed, images, recorded, sbom, who, at)
     return BuildOutcome(
         digest=whole.digest,
         images=images,
@@ -206,7 +206,7 @@ def build(
         pushed=pushed,
         record=recorded,
         record_at=carried,
-        attested=_attested(who, pushed, recorded, at),
+        attested=attested,
         layers_built=made.built,
         layers_reused=made.reused,
         layers_ready=len(made.ready),
@@ -217,16 +217,27 @@ def build(
     )
 
 
-def _attested(
-    who: Who | None, pushed: Pushed | None, record: Record | None, at: making.Surroundings
+def _beside(
+    pushed: Pushed,
+    images: Sequence[Image],
+    record: Record | None,
+    sbom: str | None,
+    who: Who | None,
+    at: making.Surroundings,
 ) -> AttestOutcome | None:
-    """Sign what was pushed; None: nobody asked for it."""
-    if who is None or pushed is None:
-        return None
+    """Leave bills of materials beside what was pushed; sign them and the record where it was asked for."""
     from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
 
     name = f"{pushed.reference.name}@{pushed.digest}"
-    return attest(name, key=who, root=at.root, record=record, cache=at.cache, progress=at.progress)
+    try:
+        bills.leave(sbom, images, at.root, pushed.reference, who=who, cache=at.cache, progress=at.progress)
+        if who is None:
+            return None
+        return attest(name, key=who, root=at.root, record=record, cache=at.cache, progress=at.progress)
+    except EnvfreezeError:
+        if who is not None:  # a build need not be repeated for it
+            at.progress.warn(f"{name} is pushed and recorded, and not signed: envfreeze attest {name}")
+        raise
 
 
 def _cache_from(

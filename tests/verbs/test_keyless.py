@@ -172,6 +172,19 @@ def test_what_is_forged_is_refused_with_its_exit_code(
     assert (code, "there is no" in out) == (2, True), out
 
 
+def test_where_signing_fails_it_is_told_what_is_done(project, registry, instance, files, call, monkeypatch):
+    monkeypatch.setenv("ENVFREEZE_CACHE", str(project.cache))
+    monkeypatch.setenv("SIGSTORE_ID_TOKEN", instance.token("ada@example.org"))
+    instance.faults["/api/v1/log/entries"] = lambda _: (503, b"")
+    where = ("--push", f"{registry.host}/{NAME}:v1")
+    code, out, document = call("build", *where, "--keyless", "--trust-config", files.config)
+    assert (code, "log/entries refuses: HTTP 503" in out) == (4, True), out
+    (record,) = project.records()
+    assert f"{NAME}@{record.digest} is pushed and recorded, and not signed" in out
+    assert document["error"]
+    assert str(record.digest) in registry.manifests[NAME]
+
+
 def test_without_an_identity_nothing_is_begun(project, registry, files, call, monkeypatch):
     for name in ("SIGSTORE_ID_TOKEN", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "BUILDKITE"):
         monkeypatch.delenv(name, raising=False)

@@ -18,7 +18,7 @@ from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import Registries
 from envfreeze.oci.registry.push import push
 from envfreeze.records.model import Record, RecordedImage, Snapshot
-from envfreeze.records.trust import attached, envelope, keys, provenance
+from envfreeze.records.trust import attached, bills, envelope, keys, provenance
 
 pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[3] / "docs/how-to/trust.md"
@@ -81,6 +81,28 @@ def test_cosign_verifies_what_is_signed_and_finds_what_is_forged(
     assert done.returncode == 0, done.stderr
     assert base64.b64decode(json.loads(done.stdout.splitlines()[0])["payload"]) == statement
     assert verified("other").returncode != 0
+
+
+@pytest.mark.parametrize("kind", ["cyclonedx", "spdx"])
+def test_cosign_verifies_bills_that_a_key_signed(kind, cosign, reference, tmp_path, isolated):
+    documents = {"cyclonedx": b'{"bomFormat":"CycloneDX"}', "spdx": b'{"spdxVersion":"SPDX-2.3"}'}
+    pair = keys.generate()
+    keys.write(pair, tmp_path / "ci", {})
+    with Registries() as registries:
+        for form, document in documents.items():
+            signed = envelope.sign(bills.of_image(document, form, reference.digest), pair)
+            predicate = bills.PREDICATES[form]
+            attached.put(
+                reference, [reference.digest], signed, (), predicate=predicate, registries=registries
+            )
+    words = ("--key", f"{tmp_path}/ci.pub", "--type", {"spdx": "spdxjson"}.get(kind, kind))
+    options = ("--insecure-ignore-tlog=true", "--allow-http-registry")
+    command = [cosign, "verify-attestation", *words, *options, str(reference)]
+    done = subprocess.run(command, cwd=isolated, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    stated = json.loads(base64.b64decode(json.loads(line)["payload"]))
+    assert stated["predicate"] == json.loads(documents[kind])
 
 
 def test_the_page_shows_the_command(cosign):
