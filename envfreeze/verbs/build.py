@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from envfreeze import __version__
 from envfreeze.digest import Digest
-from envfreeze.errors import EnvfreezeError, MachineError, UsageError
+from envfreeze.errors import MachineError, UsageError
 from envfreeze.locking import files
 from envfreeze.oci import archive as oci_archive
 from envfreeze.oci import docker, layout, reference
@@ -196,7 +196,7 @@ def build(
         pushed = None if registry is None else registry.push(whole, made.assembly)
         place = None if pushed is None else pushed.reference
         carried = recording.publish(store, recorded, lock_files, place, cache=cache)
-        attested = None if pushed is None else _beside(pushed, images, recorded, sbom, who, at)
+        attested = pushing.beside(pushed, images, recorded, at, sbom=sbom, who=who)
     return BuildOutcome(
         digest=whole.digest,
         images=images,
@@ -215,29 +215,6 @@ def build(
         engine=engine,
         log=made.log,
     )
-
-
-def _beside(
-    pushed: Pushed,
-    images: Sequence[Image],
-    record: Record | None,
-    sbom: str | None,
-    who: Who | None,
-    at: making.Surroundings,
-) -> AttestOutcome | None:
-    """Leave bills of materials beside what was pushed; sign them and the record where it was asked for."""
-    from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
-
-    name = f"{pushed.reference.name}@{pushed.digest}"
-    try:
-        bills.leave(sbom, images, at.root, pushed.reference, who=who, cache=at.cache, progress=at.progress)
-        if who is None:
-            return None
-        return attest(name, key=who, root=at.root, record=record, cache=at.cache, progress=at.progress)
-    except EnvfreezeError:
-        if who is not None:  # a build need not be repeated for it
-            at.progress.warn(f"{name} is pushed and recorded, and not signed: envfreeze attest {name}")
-        raise
 
 
 def _cache_from(
