@@ -112,8 +112,9 @@ def troubles() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def sigstore_instance() -> ModuleType:
+def sigstore_instance(need: Need) -> ModuleType:
     """Give the module `tests/sigstore_instance.py`, which serves an instance of Sigstore."""
+    need("openssl", shutil.which("openssl") is not None, "no openssl on this machine, for timestamps")
     return _module("sigstore_instance")
 
 

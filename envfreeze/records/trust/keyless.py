@@ -58,8 +58,9 @@ class Keyless:
             MachineError: a file cannot be read, or the library is missing.
 
         """
-        self.source.find()
-        self._instance(SILENT)
+        with sigstore_library.told():
+            self.source.find()
+            self._instance()
 
     def sign(self, payload: bytes, progress: Progress = SILENT) -> Bundle:
         """Sign a statement of in-toto, and verify what was made.
@@ -77,7 +78,7 @@ class Keyless:
         """
         with sigstore_library.told(progress):
             token = self.source.find()
-            config = self._instance(progress)
+            config = self._instance()
             content = canonical.dump(canonical.parse(_made(payload, token, config), "bundle"))
             return bundle.verify(content, config.trusted_root, "what was just signed")
 
@@ -89,15 +90,14 @@ class Keyless:
         with sigstore_library.told(progress):
             token = self.source.find()
             try:
-                read = bundle.verify(content, self._instance(progress).trusted_root, "it")
+                read = bundle.verify(content, self._instance().trusted_root, "it")
             except UntrustedError:
                 return None
         ours = (token.federated_issuer, token.identity)
         return read if (read.signer.issuer, read.signer.subject) == ours else None
 
-    def _instance(self, progress: Progress) -> ClientTrustConfig:
-        with sigstore_library.told(progress):
-            return roots.public() if self.config is None else roots.read_config(self.config)
+    def _instance(self) -> ClientTrustConfig:
+        return roots.public() if self.config is None else roots.read_config(self.config)
 
 
 def _made(payload: bytes, token: IdentityToken, config: ClientTrustConfig) -> bytes:
@@ -125,7 +125,7 @@ def _made(payload: bytes, token: IdentityToken, config: ClientTrustConfig) -> by
     thread.start()
     thread.join(PATIENCE)
     if failed:
-        raise _told(failed[0], token) from failed[0]
+        raise _told(failed[0], token) from None  # what was answered may quote the token
     if not done:
         raise NetworkError(f"Sigstore's servers have not answered for {PATIENCE:.0f} seconds", hint=_OWN)
     return done[0].encode()
@@ -135,6 +135,7 @@ def _told(error: Exception, token: IdentityToken) -> NetworkError | UntrustedErr
     """Say what went wrong while signing, in words that the token is not in."""
     import requests  # noqa: PLC0415 - heavy
     from sigstore.errors import Error  # noqa: PLC0415 - heavy
+    from sigstore.models import InvalidBundle  # noqa: PLC0415 - heavy
     from sigstore.oidc import ExpiredIdentity  # noqa: PLC0415 - heavy
 
     for one in _chain(error):
@@ -149,6 +150,8 @@ def _told(error: Exception, token: IdentityToken) -> NetworkError | UntrustedErr
         return UntrustedError(
             "the identity token expired before it was used", hint="sign again with a new one"
         )
+    if isinstance(error, InvalidBundle):  # a timestamp that was not given, say, which was warned of
+        return NetworkError(f"Sigstore's servers did not give all that a signature needs: {error}")
     if isinstance(error, Error):
         said = " ".join(str(error).split())[:_LONGEST_WORD]
         return UntrustedError(f"what Sigstore's servers gave is not what the configuration trusts: {said}")

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -181,6 +182,18 @@ def test_a_log_that_fails_is_told(instance, config):
     instance.faults[ENTER] = lambda _: (503, b"busy")
     with pytest.raises(NetworkError, match="log/entries refuses: HTTP 503"):
         signing(config, instance.token("ada@example.org")).sign(STATEMENT)
+
+
+def test_a_timestamp_that_is_not_given_is_told(sigstore_instance, tmp_path):
+    warnings = []
+    told_to = SimpleNamespace(warn=warnings.append)
+    with sigstore_instance.serve(2) as instance:
+        config = instance.write(tmp_path).config
+        instance.faults["/timestamp"] = lambda _: (503, b"")
+        with pytest.raises(NetworkError, match="did not give all that a signature needs"):
+            signing(config, instance.token("ada@example.org")).sign(STATEMENT, told_to)
+    (warning,) = warnings
+    assert "Unable to use" in warning
 
 
 def test_a_server_that_is_not_there_is_told(sigstore_instance, tmp_path):
