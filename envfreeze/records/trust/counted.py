@@ -110,9 +110,12 @@ class _Reader:
         """
         if one.damage:
             raise UntrustedError(f"{one.where}: {one.damage}")
-        if bundles.is_bundle(canonical.parse(one.content, one.where)):
+        content: bytes | None = one.content
+        if bundles.is_bundle(document := canonical.parse(one.content, one.where)):
+            content = bundles.envelope_of(document)
+        if content is None:
             return self._bundle(one)
-        read = envelopes.parse(one.content, one.where)
+        read = envelopes.parse(content, one.where)
         return read.payload, {key.id: key for key in envelopes.signers(read, self._policy.keys)}
 
     def _bundle(self, one: Found) -> tuple[bytes, dict[str, Signer]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import Registries
 from envfreeze.oci.registry.push import push
 from envfreeze.records.model import Record, RecordedImage, Snapshot
-from envfreeze.records.trust import attached, bills, envelope, keys, provenance
+from envfreeze.records.trust import attached, bills, bundle, counted, envelope, keys, provenance
+from envfreeze.records.trust.policy import Policy
 
 pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[3] / "docs/how-to/trust.md"
@@ -103,6 +105,43 @@ def test_cosign_verifies_bills_that_a_key_signed(kind, cosign, reference, tmp_pa
     (line,) = done.stdout.splitlines()
     stated = json.loads(base64.b64decode(json.loads(line)["payload"]))
     assert stated["predicate"] == json.loads(documents[kind])
+
+
+def test_a_bill_that_cosign_attests_with_a_key_is_read(cosign, reference, tmp_path, isolated):
+    pair = keys.generate("ecdsa-p256")
+    keys.write(pair, tmp_path / "ci", {})
+    bill = {"bomFormat": "CycloneDX", "metadata": {"component": {"version": str(reference.digest)}}}
+    (tmp_path / "bill").write_text(json.dumps(bill))
+    for command in (
+        ("import-key-pair", "--key", tmp_path / "ci", "--output-key-prefix", tmp_path / "own"),
+        (
+            *(
+                "attest",
+                "--key",
+                tmp_path / "own.key",
+                "--type",
+                "cyclonedx",
+                "--predicate",
+                tmp_path / "bill",
+            ),
+            *("--use-signing-config=false", "--tlog-upload=false", "--allow-http-registry", reference),
+        ),
+    ):
+        done = subprocess.run(
+            [cosign, *map(str, command)],
+            cwd=isolated,
+            env={**os.environ, "COSIGN_PASSWORD": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    with Registries() as registries:
+        found = attached.found(reference, registries=registries)
+    assert bundle.is_bundle(json.loads(found[0].content))
+    statements, _ = counted.those_of(found, Policy((pair.public,)))
+    bills.required(statements, (), reference.digest, None, "cyclonedx")
+    assert not counted.those_of(found, Policy((keys.generate().public,)))[0]
 
 
 def test_the_page_shows_the_command(cosign):

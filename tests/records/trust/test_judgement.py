@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from envfreeze.digest import Digest
 from envfreeze.errors import AnswerIsNoError, UntrustedError
 from envfreeze.locking.model import AptBase, ImageBase, Lock, Runtime, Target
+from envfreeze.oci import canonical
 from envfreeze.oci.platform import Platform
 from envfreeze.records.model import Snapshot
 from envfreeze.records.trust import envelope, judgement, keys, provenance
@@ -77,6 +79,24 @@ def test_without_a_root_the_public_instance_s_is_believed(record, by):
     with pytest.raises(UntrustedError) as caught:
         judgement.verified([by(record, "ada@example.org")], record.digest, asked, offline=True)
     assert "not from an authority that is trusted" in caught.value.details[0]
+
+
+def test_the_bundle_of_a_key_counts_by_the_key(record):
+    def bundle_of(signed):
+        material = {"publicKey": {"hint": "whatever"}}
+        return canonical.dump(
+            {
+                "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+                "dsseEnvelope": json.loads(signed.content),
+                "verificationMaterial": material,
+            }
+        )
+
+    found = Found("it", bundle_of(claim(record)))
+    (signed,) = judgement.verified([found], record.digest, ASKED)
+    assert signed.signers == (ADA.public,)
+    with pytest.raises(UntrustedError, match="not trusted"):
+        judgement.verified([replace(found, content=bundle_of(claim(record, EVE)))], record.digest, ASKED)
 
 
 def test_keys_and_identities_sign_the_same_statement_one_after_the_other(record, by):
