@@ -71,7 +71,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("ENVFREEZE_", "GIT_")):
+        if name.startswith(("ENVFREEZE_", "GIT_", "SIGSTORE_", "GITHUB_ACTIONS")):
             monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "COLUMNS", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(name, raising=False)
@@ -109,6 +109,13 @@ def wires() -> ModuleType:
 def troubles() -> ModuleType:
     """Give the module `tests/troubles.py`, a proxy before a registry that lets requests go wrong."""
     return _module("troubles")
+
+
+@pytest.fixture(scope="session")
+def sigstore_instance(need: Need) -> ModuleType:
+    """Give the module `tests/sigstore_instance.py`, which serves an instance of Sigstore."""
+    need("openssl", shutil.which("openssl") is not None, "no openssl on this machine, for timestamps")
+    return _module("sigstore_instance")
 
 
 @pytest.fixture(scope="session")

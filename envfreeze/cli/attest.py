@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from envfreeze.cli.session import Directory, Json, Quiet, begin
+from envfreeze.cli.signing import IdentityToken, Keyless, TrustConfig, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +34,14 @@ def attest(
         ),
     ],
     key: Annotated[
-        str,
-        typer.Option("--key", metavar="KEY", help="The private key: a PEM file, or env://NAME."),
-    ],
+        str | None,
+        typer.Option(
+            "--key", metavar="KEY", help="The private key: a PEM file, or env://NAME.", show_default=False
+        ),
+    ] = None,
+    keyless: Keyless = False,
+    identity_token: IdentityToken = None,
+    trust_config: TrustConfig = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -65,9 +71,12 @@ def attest(
     from envfreeze.verbs.attest import attest as sign  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
+    who = chosen(key, keyless=keyless, token=identity_token, config=trust_config, option="--key")
+    if who is None:
+        raise typer.BadParameter("who signs? --key KEY, or --keyless where this runs with an identity")
     outcome = sign(
         image,
-        key=key,
+        key=who,
         root=session.root,
         output=output,
         builder=builder or BUILDER,
@@ -80,7 +89,8 @@ def attest(
 def attested_note(outcome: AttestOutcome) -> str:
     """Say in a line what was signed."""
     where = [place for place in (outcome.repository, outcome.output) if place is not None]
-    return f"signed with the key {outcome.keyid[:12]}, in {' and '.join(map(str, where))}"
+    who = f"with the key {outcome.keyid[:12]}" if outcome.keyid else f"as {outcome.identity}"
+    return f"signed {who}, in {' and '.join(map(str, where))}"
 
 
 def attested_document(outcome: AttestOutcome) -> Mapping[str, Any]:
@@ -89,6 +99,9 @@ def attested_document(outcome: AttestOutcome) -> Mapping[str, Any]:
         "digest": str(outcome.digest),
         "subjects": [str(digest) for digest in outcome.subjects],
         "keyid": outcome.keyid,
+        "identity": None
+        if outcome.identity is None
+        else {"issuer": outcome.identity.issuer, "subject": outcome.identity.subject},
         "repository": outcome.repository,
         "output": None if outcome.output is None else str(outcome.output),
     }

@@ -11,6 +11,7 @@ import typer
 from envfreeze.cli.attest import attested_document, attested_note
 from envfreeze.cli.chosen import record_document
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Workers, begin, parse_platform
+from envfreeze.cli.signing import IdentityToken, Keyless, TrustConfig, chosen
 from envfreeze.oci.platform import Platform
 from envfreeze.store.disk import in_bytes
 
@@ -50,6 +51,9 @@ def build(
             help="Sign the record of what is pushed, as envfreeze attest does: a PEM file, or env://NAME.",
         ),
     ] = None,
+    keyless: Keyless = False,
+    identity_token: IdentityToken = None,
+    trust_config: TrustConfig = None,
     cache_from: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,7 +144,9 @@ def build(
         archive=archive,
         load=load,
         push=push,
-        sign_key=sign_key,
+        sign_key=chosen(
+            sign_key, keyless=keyless, token=identity_token, config=trust_config, option="--sign-key"
+        ),
         cache_from=tuple(cache_from or ()),
         engine=engine,
         options=Options(

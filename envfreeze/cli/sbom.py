@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, begin, parse_platform
+from envfreeze.cli.signing import IdentityToken, Keyless, TrustConfig, chosen
 from envfreeze.oci.platform import Platform
 
 
@@ -66,6 +67,18 @@ def sbom(
             "--attach", metavar="REF", help="Attach it to this image in a registry.", show_default=False
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="With --attach: sign it, too, with this private key: a PEM file, or env://NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    keyless: Keyless = False,
+    identity_token: IdentityToken = None,
+    trust_config: TrustConfig = None,
     offline: Offline = False,
     directory: Directory = None,
     as_json: Json = False,
@@ -73,12 +86,18 @@ def sbom(
 ) -> None:
     """Write the bill of materials of the lock, or of any image."""
     from envfreeze.errors import MachineError, UsageError  # noqa: PLC0415 - light, and not for --help
+    from envfreeze.records.trust.keys import read_private  # noqa: PLC0415 - heavy
     from envfreeze.verbs import sbom as verb  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
     console = session.console
     if attach is not None and offline:
         raise UsageError("--attach asks a registry, and --offline asks nobody", hint="leave one of them out")
+    who = chosen(key, keyless=keyless, token=identity_token, config=trust_config, option="--key")
+    if who is not None and attach is None:
+        raise typer.BadParameter("what is signed is attached to an image: --attach REF")
+    if isinstance(who, str):
+        who = read_private(who, progress=console)
     made = verb.sbom(
         session.root,
         image,
@@ -88,7 +107,7 @@ def sbom(
         offline=offline,
         progress=console,
     )
-    attached = None if attach is None else verb.attach(made, attach, progress=console)
+    attached = None if attach is None else verb.attach(made, attach, who=who, progress=console)
     if output is not None:
         try:
             output.write_bytes(made.document)
@@ -96,7 +115,7 @@ def sbom(
             raise MachineError(f"{output} cannot be written: {error.strerror}") from error
         console.note(f"{len(made.bill.packages)} packages written to {output}")
     if attached is not None:
-        console.note(f"attached to {attach} as {attached}")
+        console.note(f"attached to {attach} as {attached}{'' if who is None else ', and signed'}")
     lines = [str(output)] if output is not None else [made.document.decode().rstrip("\n")]
     console.result(
         [str(attached)] if attached is not None and output is None else lines,

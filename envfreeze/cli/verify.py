@@ -10,6 +10,7 @@ import typer
 from envfreeze.cli.chosen import record_document
 from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Session, Workers, begin
+from envfreeze.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def verify(
             "--policy",
             metavar="FILE",
             dir_okay=False,
-            help="Believe only what this policy's keys have signed, and hold the image against it.",
+            help="Believe only what those of this policy have signed, and hold the image against it.",
             show_default=False,
         ),
     ] = None,
@@ -63,6 +64,15 @@ def verify(
             "--attestation",
             metavar="FILE",
             help="A signed statement, beside those that are attached to the image. Repeatable.",
+        ),
+    ] = None,
+    trusted_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--trusted-root",
+            metavar="FILE",
+            help="With --policy: whose certificates are believed, a file of Sigstore (default: policy).",
+            show_default=False,
         ),
     ] = None,
     level: LevelOption = Wanted.IDENTICAL,
@@ -119,9 +129,13 @@ def verify(
         if lock is not None:
             raise typer.BadParameter("--policy asks for a signed record, and --lock looks for none")
         asked = read_policy(policy)
+        if trusted_root is not None:
+            asked = replace(asked, trusted_root=trusted_root)
         if asked.level == SIGNED:
             _check(session, image, asked, attestation or (), offline=offline)
             return
+    elif trusted_root is not None:
+        raise typer.BadParameter("--trusted-root needs --policy, which says whose signatures count")
     elif attestation:
         raise typer.BadParameter("--attestation needs --policy, which says whose signatures count")
     wanted = Level(level.value if asked is None else asked.level)

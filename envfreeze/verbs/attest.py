@@ -14,7 +14,9 @@ from envfreeze.oci.reference import Reference
 from envfreeze.progress import SILENT
 from envfreeze.records import statement
 from envfreeze.records.git import Repository
-from envfreeze.records.trust import attached, envelope, provenance
+from envfreeze.records.trust import attached, provenance, signing
+from envfreeze.records.trust.bundle import Bundle
+from envfreeze.records.trust.keyless import Keyless
 from envfreeze.records.trust.keys import read_private
 from envfreeze.records.trust.source import address_of
 from envfreeze.store.cache import Cache
@@ -24,12 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
     from envfreeze.records.model import Record
     from envfreeze.records.store import RecordStore
-    from envfreeze.records.trust.envelope import Envelope
-    from envfreeze.records.trust.keys import KeyPair
+    from envfreeze.records.trust.identities import Certified
+    from envfreeze.records.trust.signing import Made, Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,27 @@ class AttestOutcome:
     Attributes:
         digest: the `Record.digest` of the build that was signed.
         subjects: the images that the signature is about.
-        keyid: who signed: the sha256 of the public key.
+        keyid: who signed: the sha256 of the public key; None: an identity did.
         repository: registry and repository that has it; None: none has.
         output: the file that has it; None: none has.
         record: what was signed.
+        identity: who signed, as the certificate says; None: a key did.
 
     """
 
     digest: Digest
     subjects: tuple[Digest, ...]
-    keyid: str
+    keyid: str | None
     repository: str | None
     output: Path | None
     record: Record
+    identity: Certified | None = None
 
 
 def attest(
     image: Digest | str,
     *,
-    key: str | KeyPair,
+    key: str | Who,
     root: Path,
     output: Path | None = None,
     builder: str = provenance.BUILDER,
@@ -71,7 +74,7 @@ def attest(
 
     Args:
         image: an image as `images.parse` reads it; one in a registry gets the signed statement attached.
-        key: the private key, as `keys.read_private` reads it.
+        key: the private key, as `keys.read_private` reads it, or whoever signs without one.
         root: the project's folder.
         output: a file for the signed statement.
         builder: URI of the platform that built, SLSA's `builder.id`.
@@ -80,13 +83,17 @@ def attest(
         progress: told what happens.
 
     Raises:
-        UsageError: there is no such key or no record, or nowhere to put what was signed.
-        UntrustedError: the record or the lock is damaged, or the key's password is another.
-        NetworkError: the registry does not have the image, or does not take this.
+        UsageError: there is no such key, identity or record, or nowhere to put what was signed.
+        UntrustedError: the record or the lock is damaged, the key's password is another, or what Sigstore's
+            servers gave does not verify.
+        NetworkError: the registry does not have the image, or does not take this; Sigstore's servers do not
+            sign.
         MachineError: the file cannot be written.
 
     """
-    pair = read_private(key) if isinstance(key, str) else key
+    who = read_private(key, progress=progress) if isinstance(key, str) else key
+    if isinstance(who, Keyless):
+        who.check()
     text = str(image)
     repository = images.repository_of(text)
     if repository is None and output is None:
@@ -105,18 +112,23 @@ def attest(
             chosen, files.parse(lock_files), source=_address(root, chosen), builder=builder
         )
         about = tuple(statement.subjects(chosen))
-        signed = None
+        signed: Made | None = None
         if repository is not None:
             from envfreeze.oci.registry.connection import Registries  # noqa: PLC0415 - heavy
 
             registries = stack.enter_context(Registries(progress=progress))
             at = Reference.parse(f"{repository}@{chosen.digest}")
-            signed = _signed_before(made, pair, at, registries) or envelope.sign(made, pair)
+            there = attached.found(at, registries=registries)
+            signed = signing.signed_before(made, who, there, progress)
+        signed = signed or signing.sign(made, who, progress)
+        if repository is not None:
             content = [lock_files[name] for name in sorted(chosen.source.lock)]
             attached.put(at, about, signed, content, registries=registries, cache=cache, progress=progress)
         if output is not None:
-            _write(output, (signed or envelope.sign(made, pair)).render())
-    return AttestOutcome(chosen.digest, about, pair.public.id, repository, output, chosen)
+            _write(output, signed.render())
+    identity = signed.signer if isinstance(signed, Bundle) else None
+    keyid = None if isinstance(who, Keyless) else who.public.id
+    return AttestOutcome(chosen.digest, about, keyid, repository, output, chosen, identity)
 
 
 def _record(digest: Digest, store: RecordStore, root: Path) -> Record:
@@ -153,18 +165,6 @@ def _are(lock_files: Mapping[str, bytes], record: Record) -> bool:
 def _address(root: Path, record: Record) -> str | None:
     repository = None if record.source.commit is None else Repository.find(root)
     return None if repository is None else address_of(repository)
-
-
-def _signed_before(made: bytes, pair: KeyPair, at: Reference, registries: Registries) -> Envelope | None:
-    """The same, signed by the same key, where it is attached already: ECDSA never signs twice alike."""
-    for one in attached.found(at, registries=registries):
-        try:
-            read = envelope.parse(one.content, one.where)
-        except UntrustedError:
-            continue
-        if read.payload == made and len(read.signatures) == 1 and envelope.signers(read, [pair.public]):
-            return read
-    return None
 
 
 def _write(path: Path, content: bytes) -> None:

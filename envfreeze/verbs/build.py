@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
     from envfreeze.project.model import Project
-    from envfreeze.records.trust.keys import KeyPair
+    from envfreeze.records.trust.signing import Who
     from envfreeze.verbs.attest import AttestOutcome
     from envfreeze.verbs.making import Made
 
@@ -95,7 +95,7 @@ def build(
     archive: Path | None = None,
     load: bool = False,
     push: str | None = None,
-    sign_key: str | None = None,
+    sign_key: str | Who | None = None,
     cache_from: Sequence[str] = (),
     engine: str | None = None,
     options: driving.Options = driving.Options(),  # noqa: B008 - frozen
@@ -117,7 +117,8 @@ def build(
         load: load the image into Docker or Podman.
         push: reference to push the image to, of several platforms their index; the record then goes to the
             git remote.
-        sign_key: sign the record of what is pushed with this key, as `attest` does.
+        sign_key: sign the record of what is pushed, and its bill of materials, with this key or as whoever
+            signs without one, as `attest` does.
         cache_from: for the native engine references of images whose layers are taken ready-made, on their
             pushers' word; for others what `driving.Options` says of it.
         engine: `native`, `docker`, `podman` or `buildah`; None: what `[docker] engine` says.
@@ -144,7 +145,7 @@ def build(
     driving.check(engine, options)
     bills.check(sbom, push)
     where = None if push is None else pushing.reference(push, "--push", offline=offline)
-    pair = pushing.signer(sign_key, where, record=record)
+    who = pushing.signer(sign_key, where, record=record, progress=progress)
     options, named = _cache_from(engine, cache_from, options, offline=offline)
     if tag is not None and reference.with_tag(tag) is None:
         raise UsageError(f"{tag!r} is no name of an image", hint="a name looks like train or team/train:v1")
@@ -195,8 +196,8 @@ def build(
         loaded = docker.load(_loadable(images), tag=tag, only=_LOADS.get(engine)) if load else None
         pushed = None if registry is None else registry.push(whole, made.assembly)
         place = None if pushed is None else pushed.reference
-        bills.leave(sbom, images, root, place, cache=cache, progress=progress)
-    carried = recording.publish(store, recorded, lock_files, place, cache=cache)
+        carried = recording.publish(store, recorded, lock_files, place, cache=cache)
+        attested = pushing.beside(pushed, images, recorded, at, sbom=sbom, who=who)
     return BuildOutcome(
         digest=whole.digest,
         images=images,
@@ -206,7 +207,7 @@ def build(
         pushed=pushed,
         record=recorded,
         record_at=carried,
-        attested=_attested(pair, pushed, recorded, at),
+        attested=attested,
         layers_built=made.built,
         layers_reused=made.reused,
         layers_ready=len(made.ready),
@@ -215,18 +216,6 @@ def build(
         engine=engine,
         log=made.log,
     )
-
-
-def _attested(
-    pair: KeyPair | None, pushed: Pushed | None, record: Record | None, at: making.Surroundings
-) -> AttestOutcome | None:
-    """Sign what was pushed; None: nobody asked for it."""
-    if pair is None or pushed is None:
-        return None
-    from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
-
-    name = f"{pushed.reference.name}@{pushed.digest}"
-    return attest(name, key=pair, root=at.root, record=record, cache=at.cache, progress=at.progress)
 
 
 def _cache_from(

@@ -6,8 +6,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from envfreeze.errors import EnvfreezeError, UsageError
+from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envfreeze.engines.native import Assembly
     from envfreeze.engines.native.ready import ReadyLayers
     from envfreeze.locking.model import Lock
@@ -16,8 +19,11 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.oci.registry.push import Pushed
     from envfreeze.progress import Progress
-    from envfreeze.records.trust.keys import KeyPair
+    from envfreeze.records.model import Record
+    from envfreeze.records.trust.signing import Who
     from envfreeze.store.cache import Cache
+    from envfreeze.verbs.attest import AttestOutcome
+    from envfreeze.verbs.making import Surroundings
 
 
 def reference(text: str, option: str, *, offline: bool) -> Reference:
@@ -39,30 +45,39 @@ def reference(text: str, option: str, *, offline: bool) -> Reference:
     return parse(text)
 
 
-def signer(key: str | None, where: Reference | None, *, record: bool) -> KeyPair | None:
-    """Read the key that a build is to be signed with, before anything is built.
+def signer(
+    key: str | Who | None, where: Reference | None, *, record: bool, progress: Progress = SILENT
+) -> Who | None:
+    """Read the key that a build is to be signed with, or look for the identity, before anything is built.
 
     Args:
-        key: as `keys.read_private` reads it; None: nothing is signed.
+        key: as `keys.read_private` reads it, or whoever signs without one; None: nothing is signed.
         where: what the image is pushed to.
         record: a record is written.
+        progress: is warned of a key that others can read.
 
     Raises:
-        UsageError: there is no such key, or nothing that it could sign.
-        UntrustedError: its password is another.
+        UsageError: there is no such key or identity, or nothing to sign.
+        UntrustedError: the key's password is another.
+        NetworkError: the CI does not give its identity.
 
     """
+    from envfreeze.records.trust.keyless import Keyless  # noqa: PLC0415 - heavy
     from envfreeze.records.trust.keys import read_private  # noqa: PLC0415 - heavy
 
     if key is None:
         return None
+    option = "--keyless" if isinstance(key, Keyless) else "--sign-key"
     if where is None:
-        raise UsageError("--sign-key signs what is pushed", hint="say where to: --push REF")
+        raise UsageError(f"{option} signs what is pushed", hint="say where to: --push REF")
     if not record:
         raise UsageError(
-            "--sign-key signs the record, and --no-record leaves none", hint="leave one of them out"
+            f"{option} signs the record, and --no-record leaves none", hint="leave one of them out"
         )
-    return read_private(key)
+    if isinstance(key, Keyless):
+        key.check()
+        return key
+    return read_private(key, progress=progress) if isinstance(key, str) else key
 
 
 class Side:
@@ -162,3 +177,43 @@ class Side:
             (lambda _: None) if self.ready is None else self.ready.contents_beside,
         )
         attach(at, parts, artifact_type=catalog.TYPE, registries=registries, cache=self._cache)
+
+
+def beside(
+    pushed: Pushed | None,
+    images: Sequence[Image],
+    record: Record | None,
+    at: Surroundings,
+    *,
+    sbom: str | None,
+    who: Who | None,
+) -> AttestOutcome | None:
+    """Leave bills of materials beside what was pushed; sign them and the record where it was asked for.
+
+    Args:
+        pushed: what was pushed; None: nothing was, and nothing is done.
+        images: of what was pushed.
+        record: of the build.
+        at: what it was built in.
+        sbom: format of the bills; None: none are left.
+        who: signs; None: nobody does.
+
+    Raises:
+        EnvfreezeError: as `sbom.leave` and `attest` do; then it is told what is done already.
+
+    """
+    from envfreeze.verbs import sbom as bills  # noqa: PLC0415 - heavy
+    from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
+
+    if pushed is None:
+        return None
+    name = f"{pushed.reference.name}@{pushed.digest}"
+    try:
+        bills.leave(sbom, images, at.root, pushed.reference, who=who, cache=at.cache, progress=at.progress)
+        if who is None:
+            return None
+        return attest(name, key=who, root=at.root, record=record, cache=at.cache, progress=at.progress)
+    except EnvfreezeError:
+        if who is not None:  # a build need not be repeated for it
+            at.progress.warn(f"{name} is pushed and recorded, and not signed: envfreeze attest {name}")
+        raise

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
     from envfreeze.records.sbom.model import Bill
+    from envfreeze.records.trust.signing import Who
     from envfreeze.store.cache import Cache
 
 FORMATS = {"cyclonedx": cyclonedx, "spdx": spdx}
@@ -123,6 +124,7 @@ def leave(
     root: Path,
     where: Reference | None,
     *,
+    who: Who | None = None,
     cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> None:
@@ -133,6 +135,7 @@ def leave(
         made: the images.
         root: the project's folder, with their lock.
         where: they were pushed to; None: nowhere.
+        who: signs the bills; None: nobody does.
         cache: keeps others on this machine from changing the same list at the same moment.
         progress: told what is read and sent.
 
@@ -151,13 +154,14 @@ def leave(
             image = of_image.bill(one, name=where.name, progress=progress)
             bill = joined(image, _of_lock(root, None, one.platform))
             written = Sbom(bill, form, FORMATS[form].write(bill))
-            attach_to(written, where.at(one.digest), registries, cache=cache, progress=progress)
+            attach_to(written, where.at(one.digest), registries, who=who, cache=cache, progress=progress)
 
 
 def attach(
     made: Sbom,
     reference: str,
     *,
+    who: Who | None = None,
     cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> Digest:
@@ -166,6 +170,7 @@ def attach(
     Args:
         made: the bill.
         reference: of the image; of several platforms the one that the bill is for gets it.
+        who: signs the bill; None: nobody does.
         cache: keeps others on this machine from changing the same list at the same moment.
         progress: told what is sent.
 
@@ -190,7 +195,8 @@ def attach(
                 f"the bill is of {made.bill.subject}, and {where} is {pulled.digest}",
                 hint=f"envfreeze sbom {where} --attach {where}",
             )
-        return attach_to(made, where.at(pulled.digest), registries, cache=cache, progress=progress)
+        at = where.at(pulled.digest)
+        return attach_to(made, at, registries, who=who, cache=cache, progress=progress)
 
 
 def attach_to(
@@ -198,18 +204,26 @@ def attach_to(
     where: Reference,
     registries: Registries,
     *,
+    who: Who | None = None,
     cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> Digest:
-    """Attach a bill to the image of a digest; as `attach`."""
+    """Attach a bill to the image of a digest, and what is signed of it; as `attach`."""
     from envfreeze.oci.registry import referrers  # noqa: PLC0415 - heavy
+    from envfreeze.records.trust import attached, signing  # noqa: PLC0415 - heavy
+    from envfreeze.records.trust import bills as signed_bills  # noqa: PLC0415 - heavy
 
     if len(made.document) > canonical.LIMIT:
         raise UsageError(
             f"the bill has {len(made.document)} bytes, and registries take {canonical.LIMIT} beside an image",
             hint="write it to a file: --output",
         )
-    return referrers.attach(
+    signed = None
+    if who is not None and where.digest is not None:
+        payload = signed_bills.of_image(made.document, made.form, where.digest)
+        there = attached.found(where, registries=registries)
+        signed = signing.signed_before(payload, who, there, progress) or signing.sign(payload, who, progress)
+    own = referrers.attach(
         where,
         [referrers.Part(made.media_type, made.document)],
         artifact_type=made.media_type,
@@ -217,6 +231,18 @@ def attach_to(
         cache=cache,
         progress=progress,
     )
+    if signed is not None and where.digest is not None:
+        attached.put(
+            where,
+            [where.digest],
+            signed,
+            (),
+            predicate=signed_bills.PREDICATES[made.form],
+            registries=registries,
+            cache=cache,
+            progress=progress,
+        )
+    return own
 
 
 def _of_lock(root: Path, lock: Path | None, platform: Platform | None) -> Bill:

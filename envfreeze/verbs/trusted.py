@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import EnvfreezeError, MachineError, UsageError
-from envfreeze.locking import files
+from envfreeze.locking import files, lockfile
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
 from envfreeze.progress import SILENT
-from envfreeze.records.trust import attached, judgement
+from envfreeze.records.trust import attached, bills, counted, judgement
 from envfreeze.records.trust.attached import Found
 from envfreeze.store.cache import Cache
 from envfreeze.verbs import images, recorded, recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -82,7 +82,7 @@ def gather(
 
     Raises:
         UsageError: there is no such file, or nowhere to look.
-        UntrustedError: nothing that is signed counts.
+        UntrustedError: nothing that is signed counts, or a bill of materials is not signed that has to be.
         AnswerIsNoError: the policy allows none of it.
         NetworkError: the registry does not answer.
 
@@ -98,18 +98,52 @@ def gather(
                     f"nothing says where to look for what is signed about {text}",
                     hint="name the image in its registry, or give the signed file: --attestation FILE",
                 )
-            signed = judgement.verified(claims, digest, policy)
+            signed = judgement.verified(claims, digest, policy, offline=offline, progress=progress)
+            fine = judgement.allowed(signed, policy)
+            _hold_bills(fine[0], digest, policy, lambda _: claims, offline=offline, progress=progress)
         else:
             from envfreeze.oci.registry.connection import Registries  # noqa: PLC0415 - heavy
 
             registries = stack.enter_context(Registries(progress=progress))
             at = Reference.parse(f"{repository}@{digest}")
+            files_given = tuple(claims)
             claims += attached.found(at, registries=registries)
-            signed = judgement.verified(claims, digest, policy)
+            signed = judgement.verified(claims, digest, policy, offline=offline, progress=progress)
+            fine = judgement.allowed(signed, policy)
+
+            def of_image(manifest: Digest) -> Sequence[Found]:
+                if manifest == digest:
+                    return claims
+                return (*files_given, *attached.found(at.at(manifest), registries=registries))
+
+            _hold_bills(fine[0], digest, policy, of_image, offline=offline, progress=progress)
             wanted = [kept.digest for one in signed for kept in one.record.source.lock.values()]
             locks = attached.locks(at, wanted, registries=registries)
-        fine = judgement.allowed(signed, policy)
     return Trusted(digest, policy, fine, locks)
+
+
+def _hold_bills(
+    signed: Signed,
+    digest: Digest,
+    policy: Policy,
+    found: Callable[[Digest], Sequence[Found]],
+    *,
+    offline: bool,
+    progress: Progress,
+) -> None:
+    """Hold that the images that were asked for have signed bills of materials, where the policy says so."""
+    if policy.sbom is None:
+        return
+    record = signed.record
+    lock = record.source.lock.get(lockfile.NAME)
+    asked = [one for one in record.manifests if digest in {one.manifest, one.config}] or record.manifests
+    for image in asked:
+        statements, refused = counted.those_of(
+            found(image.manifest), policy, offline=offline, progress=progress
+        )
+        bills.required(
+            statements, refused, image.manifest, None if lock is None else lock.digest, policy.sbom
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ SCENARIOS = {
     "test_gpu_lock.py",
     "test_image_bases.py",
     "test_index_credentials.py",
+    "test_keyless.py",
     "test_killed.py",
     "test_lock_from.py",
     "test_lock_from_conda.py",

@@ -1,4 +1,8 @@
-"""Envelopes beside an image in its registry: as a referrer with the lock, and where cosign looks."""
+"""What is signed, beside an image in its registry: as referrers, and where cosign looks.
+
+An envelope is a referrer with the lock files in it, and a layer under cosign's tag. A bundle is a referrer
+of its own, as cosign 3 writes and reads it, which takes one blob and no other; the lock files are another.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,11 @@ from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.attestations import add_att, att_tag_of, listed_att
-from envfreeze.oci.registry.referrers import Part, attach, fetch, listed, parts_of
+from envfreeze.oci.registry.referrers import EMPTY, Part, attach, fetch, listed, parts_of
 from envfreeze.progress import SILENT
 from envfreeze.records.registry_shelf import LOCK
-from envfreeze.records.trust import provenance
+from envfreeze.records.trust import bundle, provenance
+from envfreeze.records.trust.bundle import Bundle
 from envfreeze.records.trust.envelope import MEDIA_TYPE
 
 if TYPE_CHECKING:
@@ -22,14 +27,21 @@ if TYPE_CHECKING:
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
-    from envfreeze.records.trust.envelope import Envelope
+    from envfreeze.records.trust.signing import Made
     from envfreeze.store.cache import Cache
 
 _PREDICATE_TYPE = "in-toto.io/predicate-type"
 """The annotation by which buildx tells kinds of attestations apart."""
 
-# What `cosign attest` writes, so that its filters by type find ours.
-_FOR_COSIGN = {"dev.cosignproject.cosign/signature": "", "predicateType": provenance.PREDICATE}
+
+def _for_cosign(predicate: str) -> dict[str, str]:
+    """What `cosign attest` writes with a layer, so that its filters by type find ours."""
+    return {"dev.cosignproject.cosign/signature": "", "predicateType": predicate}
+
+
+def _of_bundle(predicate: str) -> dict[str, str]:
+    """What cosign 3 writes with a bundle, but for the time."""
+    return {"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +63,22 @@ class Found:
 def put(
     reference: Reference,
     about: Iterable[Digest],
-    envelope: Envelope,
+    signed: Made,
     locks: Iterable[bytes],
     *,
+    predicate: str = provenance.PREDICATE,
     registries: Registries,
     cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> None:
-    """Attach an envelope to images, in both forms; attaching the same again changes nothing.
+    """Attach an envelope or a bundle to images; attaching the same again changes nothing.
 
     Args:
         reference: where the images are; its repository counts.
         about: their digests.
-        envelope: what is attached.
+        signed: what is attached.
         locks: the lock files that its record names, attached beside it.
+        predicate: the type of what its statement says.
         registries: the connection.
         cache: keeps others on this machine from changing the same lists at the same moment; None: nothing.
         progress: is warned of a lock that is too large.
@@ -74,11 +88,11 @@ def put(
         UntrustedError: what the registry has in the end is not what was sent.
 
     """
-    signed = Part(MEDIA_TYPE, envelope.render())
-    parts = [signed]
+    whole = Part(signed.media_type, signed.render())
+    beside = []
     for content in locks:
         if len(content) <= canonical.LIMIT:
-            parts.append(Part(LOCK, content))
+            beside.append(Part(LOCK, content))
         else:
             progress.warn(
                 f"a lock file of {len(content)} bytes is too large to be attached to the image in "
@@ -86,20 +100,28 @@ def put(
             )
     for digest in about:
         image = Reference(reference.registry, reference.repository, None, digest)
-        attach(
-            image,
-            parts,
-            artifact_type=MEDIA_TYPE,
-            registries=registries,
-            annotations={_PREDICATE_TYPE: provenance.PREDICATE},
-            cache=cache,
-            progress=progress,
-        )
-        add_att(image, signed, _FOR_COSIGN, registries=registries, cache=cache, progress=progress)
+        if isinstance(signed, Bundle):
+            forms = [([whole], whole.media_type, _of_bundle(predicate))]
+            forms += [(beside, LOCK, {})] if beside else []
+        else:
+            forms = [([whole, *beside], MEDIA_TYPE, {_PREDICATE_TYPE: predicate})]
+        for parts, kind, notes in forms:
+            attach(
+                image,
+                parts,
+                artifact_type=kind,
+                registries=registries,
+                annotations=notes,
+                cache=cache,
+                progress=progress,
+            )
+        if not isinstance(signed, Bundle):
+            more = _for_cosign(predicate)
+            add_att(image, whole, more, registries=registries, cache=cache, progress=progress)
 
 
 def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
-    """Read all envelopes that are attached to an image, each once.
+    """Read all envelopes and bundles that are attached to an image, each once.
 
     What is damaged is told in its place: anybody who may push can leave such things, and they must not hide
     what is sound.
@@ -114,19 +136,32 @@ def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
 
     """
     claims: list[Found] = []
-    for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
+    for referrer in listed(reference, registries=registries):
+        if not _may_be_signed(referrer.artifact_type):
+            continue
         where = f"{reference.name}@{referrer.descriptor.digest}"
         try:
             first = parts_of(reference, referrer, registries=registries)[:1]
         except UntrustedError as error:
-            claims.append(Found(where, b"", error.message))
+            if _is_signed(referrer.artifact_type):
+                claims.append(Found(where, b"", error.message))
         else:
-            claims += [_read(reference, part, where, registries) for part in first]
+            signed = [part for part in first if _is_signed(part.media_type)]
+            claims += [_read(reference, part, where, registries) for part in signed]
     for part in listed_att(reference, registries=registries):
         if part.media_type == MEDIA_TYPE:
             where = f"{reference.name}:{att_tag_of(_of(reference))} ({part.digest})"
             claims.append(_read(reference, part, where, registries))
     return tuple({(one.content, one.damage): one for one in reversed(claims)}.values())[::-1]
+
+
+def _is_signed(media_type: str) -> bool:
+    return media_type == MEDIA_TYPE or media_type.startswith(bundle.MEDIA_TYPES)
+
+
+def _may_be_signed(artifact_type: str) -> bool:
+    """Where a registry has no API for referrers, cosign lists its bundles as what their empty config is."""
+    return _is_signed(artifact_type) or artifact_type in {"", EMPTY}
 
 
 def _of(reference: Reference) -> Digest:
@@ -146,7 +181,7 @@ def _read(reference: Reference, part: Descriptor, where: str, registries: Regist
 def locks(
     reference: Reference, wanted: Iterable[Digest], *, registries: Registries
 ) -> Mapping[Digest, bytes]:
-    """Read lock files that are attached beside envelopes, by their digests; {} where one is missing.
+    """Read lock files that are attached beside what is signed, by their digests; {} where one is missing.
 
     Raises:
         NetworkError: the registry does not answer.
@@ -154,12 +189,14 @@ def locks(
 
     """
     needed = set(wanted)
-    for referrer in listed(reference, registries=registries, artifact_type=MEDIA_TYPE):
+    for referrer in listed(reference, registries=registries):
+        if referrer.artifact_type not in {MEDIA_TYPE, LOCK}:
+            continue
         try:
             parts = parts_of(reference, referrer, registries=registries)
         except UntrustedError:
             continue  # somebody else's
         if needed <= {part.digest for part in parts}:
             read = fetch(reference, referrer, registries=registries)
-            return {Digest.of(part.content): part.content for part in read[1:]}
+            return {Digest.of(part.content): part.content for part in read if part.media_type == LOCK}
     return {}

@@ -53,6 +53,11 @@ class Envelope:
     signatures: tuple[Signature, ...]
 
     @property
+    def media_type(self) -> str:
+        """Of what `render` writes."""
+        return MEDIA_TYPE
+
+    @property
     def signed(self) -> bytes:
         """What a signature is over: DSSE's pre-authentication encoding of type and payload."""
         from securesystemslib import dsse  # noqa: PLC0415 - heavy

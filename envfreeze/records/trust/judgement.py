@@ -1,27 +1,28 @@
-"""Signed builds against a policy: first whether a signature counts, then whether the build is allowed.
+"""Signed builds against a policy: first whether what is signed counts, then whether the build is allowed.
 
 The first is a matter of trust (`UntrustedError`), the second one of the answer (`AnswerIsNoError`).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envfreeze.errors import AnswerIsNoError, UntrustedError
 from envfreeze.oci.reference import full
-from envfreeze.records.trust import envelope as envelopes
-from envfreeze.records.trust import provenance
+from envfreeze.progress import SILENT
+from envfreeze.records.trust import bills, counted, provenance
+from envfreeze.records.trust.patterns import allows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from envfreeze.digest import Digest
     from envfreeze.locking.model import Lock
+    from envfreeze.progress import Progress
     from envfreeze.records.model import Record
     from envfreeze.records.trust.attached import Found
-    from envfreeze.records.trust.keys import PublicKey
+    from envfreeze.records.trust.counted import Counted, Signer
     from envfreeze.records.trust.policy import Policy
 
 
@@ -33,59 +34,67 @@ class Signed:
         record: of the build, as it was signed.
         builder: SLSA's `builder.id`, as it was signed.
         source: the repository's address, as it was signed; None: none was.
-        signers: who has signed.
-        where: where the envelope was found.
+        signers: who has signed, keys first, each as the policy has them.
+        where: where what was signed was found.
 
     """
 
     record: Record
     builder: str
     source: str | None
-    signers: tuple[PublicKey, ...]
+    signers: tuple[Signer, ...]
     where: str
 
 
-def verified(found: Iterable[Found], digest: Digest, policy: Policy) -> tuple[Signed, ...]:
+def verified(
+    found: Iterable[Found],
+    digest: Digest,
+    policy: Policy,
+    *,
+    offline: bool = False,
+    progress: Progress = SILENT,
+) -> tuple[Signed, ...]:
     """Take what is signed as the policy asks and about this image, newest first.
 
     Args:
         found: what claims to be signed.
         digest: of the image's manifest or index, or of its config.
         policy: whose signatures count, and how many.
+        offline: ask nobody for the public instance's root of trust.
+        progress: is warned of what was not as it should be.
 
     Raises:
         UntrustedError: nothing is; the details say for each why not.
+        UsageError: the policy's trusted root is none.
+        NetworkError: the public instance's cannot be had.
+        MachineError: there is no library to verify bundles with.
 
     """
+    statements, refused = counted.those_of(found, policy, offline=offline, progress=progress)
     good: list[Signed] = []
-    refused: list[str] = []
-    for one in found:
+    for one in statements:
+        if bills.is_bill(one.payload):
+            continue
         try:
-            good.append(_verified(one, digest, policy))
+            good.append(_verified(one, digest))
         except UntrustedError as error:
             refused.append(error.message)
     if not good:
         what = "nothing that is attached to it counts" if refused else "nothing signed is attached to it"
-        hint = "" if refused else "sign it where it was built: envfreeze attest IMAGE --key KEY"
+        hint = (
+            ""
+            if refused
+            else "sign it where it was built: envfreeze attest IMAGE --key KEY, or --keyless in a CI"
+        )
         raise UntrustedError(f"{digest} is not trusted: {what}", hint=hint, details=tuple(refused))
     return tuple(sorted(good, key=lambda one: one.record.at, reverse=True))
 
 
-def _verified(one: Found, digest: Digest, policy: Policy) -> Signed:
-    if one.damage:
-        raise UntrustedError(f"{one.where}: {one.damage}")
-    read = envelopes.parse(one.content, one.where)
-    signers = envelopes.signers(read, policy.keys)
-    if len(signers) < policy.signatures:
-        who = ", ".join(map(str, signers)) or "nobody"
-        raise UntrustedError(
-            f"{one.where}: of those who may sign {who} has signed what is in it, and {policy.signatures} "
-            "must have"
-        )
-    record, builder, source = provenance.parse(read.payload, one.where)
+def _verified(one: Counted, digest: Digest) -> Signed:
+    record, builder, source = provenance.parse(one.payload, one.where)
     if not record.names(digest):
         raise UntrustedError(f"{one.where} is signed, and about {record.digest}: it belongs to another image")
-    return Signed(record, builder, source, signers, one.where)
+    return Signed(record, builder, source, one.signers, one.where)
 
 
 def allowed(signed: Sequence[Signed], policy: Policy) -> tuple[Signed, ...]:
@@ -121,13 +130,6 @@ def hold_bases(signed: Signed, lock: Lock, policy: Policy) -> None:
             findings.append(f"the base of {target.platform} is {names[0]}, which is not among bases")
     if findings:
         raise _no(signed, findings)
-
-
-def allows(patterns: Iterable[str], text: str) -> bool:
-    """Whether one of the patterns is the whole text; `*` stands for any characters, and nothing else does."""
-    return any(
-        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) for pattern in patterns
-    )
 
 
 def _against(signed: Signed, policy: Policy) -> Iterator[str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from envfreeze.errors import MachineError, UntrustedError, UsageError
+from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
     from securesystemslib.signer import CryptoSigner, SSlibKey
+
+    from envfreeze.progress import Progress
 
 PASSWORD: Final = "ENVFREEZE_KEY_PASSWORD"  # noqa: S105 - a variable's name
 """The environment variable with the password of the private key."""
@@ -28,6 +32,7 @@ KINDS: Final = ("ed25519", "ecdsa-p256")
 
 _ENVIRONMENT = "env://"
 _LONGEST = 1 << 16
+_OTHERS = 0o077
 _COSIGN = (b"ENCRYPTED COSIGN PRIVATE KEY", b"ENCRYPTED SIGSTORE PRIVATE KEY")
 _UNSUPPORTED = "keys are ed25519 or ECDSA over P-256"
 
@@ -98,12 +103,13 @@ def read_public(pem: bytes, what: str, name: str = "") -> PublicKey:
     return PublicKey(_described(key, what), name)
 
 
-def read_private(place: str, environ: Mapping[str, str] = os.environ) -> KeyPair:
+def read_private(place: str, environ: Mapping[str, str] = os.environ, progress: Progress = SILENT) -> KeyPair:
     """Read a private key: PKCS #8 in PEM, encrypted with the password in `PASSWORD` or not at all.
 
     Args:
         place: a file, or `env://NAME` for a variable that holds the PEM text.
         environ: the environment.
+        progress: is warned of a file of the user's that others can read.
 
     Raises:
         UsageError: there is none, it is of another kind, or its password is missing.
@@ -115,7 +121,7 @@ def read_private(place: str, environ: Mapping[str, str] = os.environ) -> KeyPair
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - heavy
     from securesystemslib.signer import CryptoSigner  # noqa: PLC0415 - heavy
 
-    pem = _private_bytes(place, environ)
+    pem = _private_bytes(place, environ, progress)
     if any(kind in pem for kind in _COSIGN):
         raise UsageError(
             f"{place} is a private key in cosign's own format",
@@ -229,7 +235,7 @@ def _described(key: PublicKeyTypes, what: str) -> SSlibKey:
     return SSlibKey.from_crypto(key, keyid=hashlib.sha256(der).hexdigest())
 
 
-def _private_bytes(place: str, environ: Mapping[str, str]) -> bytes:
+def _private_bytes(place: str, environ: Mapping[str, str], progress: Progress) -> bytes:
     from pathlib import Path  # noqa: PLC0415 - types alone need it otherwise
 
     if place.startswith(_ENVIRONMENT):
@@ -239,6 +245,12 @@ def _private_bytes(place: str, environ: Mapping[str, str]) -> bytes:
         return text.encode()
     try:
         with Path(place).open("rb") as file:
+            state = os.fstat(file.fileno())
+            # As ssh does: what somebody else owns, a secret that a cluster mounts say, is theirs to protect.
+            if state.st_uid == os.getuid() and (mode := stat.S_IMODE(state.st_mode)) & _OTHERS:
+                progress.warn(
+                    f"the private key {place} is open to others (mode {mode:04o}): chmod 600 {place}"
+                )
             return file.read(_LONGEST)
     except FileNotFoundError:
         raise UsageError(f"there is no key {place}", hint=f"make one: envfreeze keygen {place}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import tomli
 
 from envfreeze.errors import MachineError, UsageError
+from envfreeze.records.trust.identities import Identity
 from envfreeze.records.trust.keys import PublicKey, read_public
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ SIGNED: Final = "signed"
 LEVELS: Final = ("identical", "layers", "tree", "packages", "different", SIGNED)
 """What `level` can be: `compare.model.Level`, or `SIGNED`."""
 
+SBOMS: Final = ("cyclonedx", "spdx", "any")
+"""What `sbom` can be: a format, or either."""
+
 _KEYS = (
     "schema",
     "level",
@@ -34,9 +38,13 @@ _KEYS = (
     "builders",
     "dirty",
     "ready-made",
+    "sbom",
+    "trusted-root",
     "key",
+    "identity",
 )
 _KEY_KEYS = ("name", "file", "public")
+_IDENTITY_KEYS = ("name", "issuer", "subject")
 _LARGEST = 1 << 20
 
 
@@ -45,8 +53,8 @@ class Policy:
     """What is asked of an image. Where a tuple is None, everything is allowed; where it is empty, nothing.
 
     Attributes:
-        keys: whose signatures count, at least one.
-        signatures: how many of them have to have signed, at least 1.
+        keys: whose signatures count.
+        signatures: how many of them and of the identities have to have signed, at least 1.
         level: how exactly the image has to be reproduced; one of `LEVELS`.
         engines: engines that may have built.
         bases: patterns of bases (`judgement.allows`).
@@ -54,6 +62,10 @@ class Policy:
         builders: patterns of SLSA's `builder.id`.
         dirty: a build of uncommitted files, or outside git, is allowed.
         ready_made: layers that were taken ready-made are allowed.
+        identities: who else's signatures count, by what certificates say; keys and they together are at least
+            one.
+        trusted_root: whose certificates are believed, a file of Sigstore; None: those of the public instance.
+        sbom: a bill of materials has to be signed, too, in this one of `SBOMS`; None: none has to be.
 
     """
 
@@ -66,6 +78,9 @@ class Policy:
     builders: tuple[str, ...] | None = None
     dirty: bool = False
     ready_made: bool = True
+    identities: tuple[Identity, ...] = ()
+    trusted_root: Path | None = None
+    sbom: str | None = None
 
 
 def read(path: Path) -> Policy:
@@ -105,10 +120,15 @@ def parse(document: Mapping[str, Any], path: Path) -> Policy:
     schema = document.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         reader.wrong("schema", f"has to be {SCHEMA}")
-    keys = tuple(reader.keys(document.get("key")))
+    identities = tuple(reader.identities(document.get("identity", [])))
+    keys = tuple(reader.keys(document.get("key") or ([] if identities else None)))
     signatures = document.get("signatures", 1)
-    if type(signatures) is not int or not 1 <= signatures <= len(keys):
-        reader.wrong("signatures", f"has to be a number from 1 to {len(keys)}, the number of keys")
+    most = len(keys) + len(identities)
+    if type(signatures) is not int or not 1 <= signatures <= most:
+        reader.wrong("signatures", f"has to be a number from 1 to {most}, the number of keys and identities")
+    sbom = document.get("sbom")
+    if sbom is not None and sbom not in SBOMS:
+        reader.wrong("sbom", f"has to be one of {', '.join(SBOMS)}")
     level = document.get("level", LEVELS[0])
     if level not in LEVELS:
         reader.wrong("level", f"has to be one of {', '.join(LEVELS)}")
@@ -122,6 +142,9 @@ def parse(document: Mapping[str, Any], path: Path) -> Policy:
         builders=reader.texts(document, "builders"),
         dirty=reader.flag(document, "dirty", otherwise=False),
         ready_made=reader.flag(document, "ready-made", otherwise=True),
+        identities=identities,
+        trusted_root=reader.file(document, "trusted-root"),
+        sbom=sbom,
     )
 
 
@@ -156,15 +179,40 @@ class _Reader:
             self.wrong(key, "has to be true or false")
         return value
 
+    def file(self, table: Mapping[str, Any], key: str) -> Path | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value:
+            self.wrong(key, "has to be the name of a file")
+        return self.path.parent / value
+
+    def identities(self, value: object) -> list[Identity]:
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.wrong("identity", "has to be a table", "[[identity]] with issuer and subject")
+        found: list[Identity] = []
+        for number, table in enumerate(value, 1):
+            self.known(table, _IDENTITY_KEYS, "identity.")
+            for name in ("issuer", "subject"):
+                if not str(table.get(name, "")).strip("*"):  # nothing, or a pattern of everybody
+                    self.wrong(f"identity {number}", f"needs the {name} who may sign, and not everybody")
+            self.texts_of(table, "identity.")
+            one = Identity(**table)
+            if any((one.issuer, one.subject) == (other.issuer, other.subject) for other in found):
+                self.wrong(f"identity {number}", "stands here twice")
+            found.append(one)
+        return found
+
     def keys(self, value: object) -> list[PublicKey]:
-        if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
-            self.wrong("key", "names nobody who may sign", "[[key]] with file or public")
+        if value == []:
+            return []
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            hint = "[[key]] with file or public, or [[identity]] with issuer and subject"
+            self.wrong("key", "names nobody who may sign", hint)
         found: dict[str, PublicKey] = {}
         for number, table in enumerate(value, 1):
             self.known(table, _KEY_KEYS, "key.")
-            for name, text in table.items():
-                if not isinstance(text, str) or not text:
-                    self.wrong(f"key.{name}", "has to be a text")
+            self.texts_of(table, "key.")
             if ("file" in table) == ("public" in table):
                 self.wrong(f"key {number}", "needs either file or public")
             key = self.key(table)
@@ -172,6 +220,11 @@ class _Reader:
                 self.wrong(f"key {number}", f"is the same as key {found[key.id]}")
             found[key.id] = key
         return list(found.values())
+
+    def texts_of(self, table: Mapping[str, object], where: str) -> None:
+        for name, text in table.items():
+            if not isinstance(text, str) or not text:
+                self.wrong(f"{where}{name}", "has to be a text")
 
     def key(self, table: Mapping[str, str]) -> PublicKey:
         name = table.get("name", table.get("file", ""))

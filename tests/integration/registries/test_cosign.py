@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry import Registries
 from envfreeze.oci.registry.push import push
 from envfreeze.records.model import Record, RecordedImage, Snapshot
-from envfreeze.records.trust import attached, envelope, keys, provenance
+from envfreeze.records.trust import attached, bills, bundle, counted, envelope, keys, provenance
+from envfreeze.records.trust.policy import Policy
 from envfreeze.replacing import replace
 
 pytestmark = pytest.mark.integration
@@ -83,13 +85,73 @@ def test_cosign_verifies_what_is_signed_and_finds_what_is_forged(
     assert verified("other").returncode != 0
 
 
+@pytest.mark.parametrize("kind", ["cyclonedx", "spdx"])
+def test_cosign_verifies_bills_that_a_key_signed(kind, cosign, reference, tmp_path, isolated):
+    documents = {"cyclonedx": b'{"bomFormat":"CycloneDX"}', "spdx": b'{"spdxVersion":"SPDX-2.3"}'}
+    pair = keys.generate()
+    keys.write(pair, tmp_path / "ci", {})
+    with Registries() as registries:
+        for form, document in documents.items():
+            signed = envelope.sign(bills.of_image(document, form, reference.digest), pair)
+            predicate = bills.PREDICATES[form]
+            attached.put(
+                reference, [reference.digest], signed, (), predicate=predicate, registries=registries
+            )
+    words = ("--key", f"{tmp_path}/ci.pub", "--type", {"spdx": "spdxjson"}.get(kind, kind))
+    options = ("--insecure-ignore-tlog=true", "--allow-http-registry")
+    command = [cosign, "verify-attestation", *words, *options, str(reference)]
+    done = subprocess.run(command, cwd=isolated, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    stated = json.loads(base64.b64decode(json.loads(line)["payload"]))
+    assert stated["predicate"] == json.loads(documents[kind])
+
+
+def test_a_bill_that_cosign_attests_with_a_key_is_read(cosign, reference, tmp_path, isolated):
+    pair = keys.generate("ecdsa-p256")
+    keys.write(pair, tmp_path / "ci", {})
+    bill = {"bomFormat": "CycloneDX", "metadata": {"component": {"version": str(reference.digest)}}}
+    (tmp_path / "bill").write_text(json.dumps(bill))
+    for command in (
+        ("import-key-pair", "--key", tmp_path / "ci", "--output-key-prefix", tmp_path / "own"),
+        (
+            *(
+                "attest",
+                "--key",
+                tmp_path / "own.key",
+                "--type",
+                "cyclonedx",
+                "--predicate",
+                tmp_path / "bill",
+            ),
+            *("--use-signing-config=false", "--tlog-upload=false", "--allow-http-registry", reference),
+        ),
+    ):
+        done = subprocess.run(
+            [cosign, *map(str, command)],
+            cwd=isolated,
+            env={**os.environ, "COSIGN_PASSWORD": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    with Registries() as registries:
+        found = attached.found(reference, registries=registries)
+    assert bundle.is_bundle(json.loads(found[0].content))
+    statements, _ = counted.those_of(found, Policy((pair.public,)))
+    bills.required(statements, (), reference.digest, None, "cyclonedx")
+    assert not counted.those_of(found, Policy((keys.generate().public,)))[0]
+
+
 def test_the_page_shows_the_command(cosign):
-    (block,) = re.findall(r"^```sh cosign\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh cosign\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
     helped = subprocess.run(
         [cosign, "verify-attestation", "--help"], capture_output=True, text=True, check=True
     )
     told = helped.stdout + helped.stderr
-    assert all(option in told for option in re.findall(r"--[a-z-]+", block))
+    assert all(option in told for option in re.findall(r"--[a-z-]+", "".join(blocks)))
 
 
 def test_other_programs_read_the_form_of_cosign(reference, statement, need):

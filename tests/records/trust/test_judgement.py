@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.errors import AnswerIsNoError, UntrustedError
 from envfreeze.locking.model import AptBase, ImageBase, Lock, Runtime, Target
+from envfreeze.oci import canonical
 from envfreeze.oci.platform import Platform
 from envfreeze.records.model import Snapshot
 from envfreeze.records.trust import envelope, judgement, keys, provenance
 from envfreeze.records.trust.attached import Found
+from envfreeze.records.trust.identities import Identity
+from envfreeze.records.trust.keyless import Keyless
 from envfreeze.records.trust.policy import Policy
+from envfreeze.records.trust.tokens import Source
 from envfreeze.replacing import replace
 
 ADA, EVE = keys.generate(), keys.generate()
@@ -29,6 +35,89 @@ def record(a_record):
 def claim(record, pair=ADA, **options):
     made = provenance.of_build(record, LOCK, **options)
     return Found("it", envelope.sign(made, pair).render())
+
+
+@pytest.fixture(scope="module")
+def by(sigstore_instance, tmp_path_factory):
+    """`by(record, subject)`: what somebody has signed without a key."""
+    folder = tmp_path_factory.mktemp("instance")
+    with sigstore_instance.serve() as instance:
+        files = instance.write(folder)
+
+        def sign(record, subject):
+            who = Keyless(files.config, Source(environ={"SIGSTORE_ID_TOKEN": instance.token(subject)}))
+            return Found(f"by {subject}", who.sign(provenance.of_build(record, LOCK)).render())
+
+        sign.root = files.root
+        yield sign
+
+
+def named(*subjects, issuer="https://login.example.org"):
+    return tuple(Identity(issuer, subject) for subject in subjects)
+
+
+def test_identities_count_by_issuer_and_subject(record, by):
+    found = [by(record, "ada@example.org")]
+    asked = Policy((), identities=named("*@example.org"), trusted_root=by.root)
+    (signed,) = judgement.verified(found, record.digest, asked)
+    assert [one.subject for one in signed.signers] == ["ada@example.org"]
+    for other, said in (
+        (replace(asked, identities=named("bob@example.org")), "whom the policy does not name"),
+        (
+            replace(asked, identities=named("ada@example.org", issuer="https://x")),
+            "whom the policy does not name",
+        ),
+        (replace(ASKED, trusted_root=by.root), "the policy names keys alone"),
+    ):
+        with pytest.raises(UntrustedError) as caught:
+            judgement.verified(found, record.digest, other)
+        assert said in caught.value.details[0]
+
+
+def test_without_a_root_the_public_instance_s_is_believed(record, by):
+    asked = Policy((), identities=named("*@example.org"))
+    with pytest.raises(UntrustedError) as caught:
+        judgement.verified([by(record, "ada@example.org")], record.digest, asked, offline=True)
+    assert "not from an authority that is trusted" in caught.value.details[0]
+
+
+def test_the_bundle_of_a_key_counts_by_the_key(record):
+    def bundle_of(signed):
+        material = {"publicKey": {"hint": "whatever"}}
+        return canonical.dump(
+            {
+                "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+                "dsseEnvelope": json.loads(signed.content),
+                "verificationMaterial": material,
+            }
+        )
+
+    found = Found("it", bundle_of(claim(record)))
+    (signed,) = judgement.verified([found], record.digest, ASKED)
+    assert signed.signers == (ADA.public,)
+    with pytest.raises(UntrustedError, match="not trusted"):
+        judgement.verified([replace(found, content=bundle_of(claim(record, EVE)))], record.digest, ASKED)
+
+
+def test_keys_and_identities_sign_the_same_statement_one_after_the_other(record, by):
+    found = [claim(record), by(record, "ada@example.org"), claim(record, EVE)]
+    both = Policy((ADA.public, EVE.public), 3, identities=named("ada@example.org", "*"), trusted_root=by.root)
+    (signed,) = judgement.verified(found, record.digest, both)
+    assert signed.signers[:2] == (ADA.public, EVE.public)
+    with pytest.raises(UntrustedError) as caught:  # whoever fits two of them is one
+        judgement.verified(found, record.digest, replace(both, signatures=4))
+    assert "4 must have" in caught.value.details[0]
+    with pytest.raises(UntrustedError):  # another statement is not the same
+        judgement.verified([claim(record), claim(record, EVE, builder="x")], record.digest, both)
+
+
+def test_several_of_one_pattern_count_once(record, by):
+    found = [by(record, "ada@example.org"), by(record, "bob@example.org")]
+    asked = Policy((ADA.public,), 2, identities=named("*@example.org"), trusted_root=by.root)
+    with pytest.raises(UntrustedError):
+        judgement.verified(found, record.digest, asked)
+    apart = replace(asked, identities=named("ada@example.org", "bob@example.org"))
+    assert len(judgement.verified(found, record.digest, apart)[0].signers) == 2
 
 
 def test_the_newest_build_comes_first(record):

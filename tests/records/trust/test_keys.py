@@ -102,3 +102,22 @@ def test_a_private_key_is_no_public_one():
     pem = ec.generate_private_key(ec.SECP384R1()).public_key()
     with pytest.raises(UsageError, match="another kind"):
         keys.read_public(pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "it")
+
+
+class Told:
+    """A `Progress` that remembers its warnings."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+def test_a_key_that_others_can_read_is_warned_of_and_read(tmp_path, mode, warned):
+    pair, told = keys.generate(), Told()
+    keys.write(pair, tmp_path / "key", {})
+    (tmp_path / "key").chmod(mode)
+    assert keys.read_private(str(tmp_path / "key"), {}, told).public.id == pair.public.id
+    assert [f"mode {mode:04o}" in one and "chmod 600" in one for one in told.warnings] == [True] * warned

@@ -9,11 +9,13 @@ import pytest
 
 from envfreeze.errors import UsageError
 from envfreeze.records.trust import keys, policy
-from envfreeze.records.trust.judgement import allows
+from envfreeze.records.trust.identities import Certified
+from envfreeze.records.trust.patterns import allows
 
 ADA = keys.generate()
 PUBLIC = keys.pem_of(ADA.public).decode()
 KEY = f'[[key]]\nname = "ci"\npublic = """{PUBLIC}"""\n'
+IDENTITY = "[[identity]]\nissuer = 'https://login.example.org'\nsubject = '*@example.org'\n"
 PAGE = Path(__file__).parents[3] / "docs/formats/policy-1.md"
 
 
@@ -66,11 +68,30 @@ def test_everything_that_can_be_said(tmp_path):
         ("schema = 1\n[[key]]\nfile = 3", "key.file has to be a text"),
         ("schema = 1\n[[key]]\npublic = 'x'", "no public key"),
         ("schema = ", "not valid TOML"),
+        ("schema = 1\nidentity = 1", "identity has to be a table"),
+        (f"schema = 1\n{KEY}[[identity]]\nissuer = 'https://x'", "identity 1 needs the subject"),
+        (f"schema = 1\n{KEY}[[identity]]\nissuer = '**'\nsubject = 'a'", "identity 1 needs the issuer"),
+        (f"schema = 1\n{IDENTITY}{IDENTITY}", "identity 2 stands here twice"),
+        (f"schema = 1\n{IDENTITY}name = 3", "identity.name has to be a text"),
+        (f"schema = 1\n{IDENTITY}email = 'a'", "identity.email is no key"),
+        (f"schema = 1\nsignatures = 2\n{IDENTITY}", "number from 1 to 1, the number of keys and identities"),
+        (f"schema = 1\nsbom = true\n{KEY}", "sbom has to be one of cyclonedx, spdx, any"),
+        (f"schema = 1\ntrusted-root = 1\n{KEY}", "trusted-root has to be the name of a file"),
     ],
 )
 def test_what_is_wrong_is_named(text, said, tmp_path):
     with pytest.raises(UsageError, match=re.escape(said)):
         read(tmp_path, text)
+
+
+def test_identities_are_read_and_fit_by_both_patterns(tmp_path):
+    found = read(tmp_path, f"schema = 1\nsignatures = 2\nsbom = 'any'\ntrusted-root = 'r'\n{KEY}{IDENTITY}")
+    assert (found.trusted_root, found.sbom) == (tmp_path / "r", "any")
+    (identity,) = found.identities
+    assert identity.fits(Certified("https://login.example.org", "ada@example.org"))
+    assert not identity.fits(Certified("https://login.example.org.evil.net", "ada@example.org"))
+    assert not identity.fits(Certified("https://login.example.org", "ada@example.org.evil.net"))
+    assert read(tmp_path, f"schema = 1\n{IDENTITY}").keys == ()
 
 
 def test_a_missing_policy_is_named(tmp_path):
@@ -102,5 +123,9 @@ def test_the_page_names_every_key_and_its_example_is_a_policy(tmp_path):
     found = read(
         tmp_path, re.sub(r'public = """.*?"""', f'public = """{PUBLIC}"""', example, flags=re.DOTALL)
     )
-    assert len(found.keys) == 2
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == {*policy._KEYS, *policy._KEY_KEYS}
+    assert (len(found.keys), len(found.identities)) == (2, 1)
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == {
+        *policy._KEYS,
+        *policy._KEY_KEYS,
+        *policy._IDENTITY_KEYS,
+    }
