@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envfreeze.cli.chosen import record_document
-from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
+from envfreeze.cli.installed import hold_installed
+from envfreeze.cli.reporting import Form, Format, Output, Wanted, publish
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Session, Workers, begin
 
 if TYPE_CHECKING:
@@ -65,7 +66,23 @@ def verify(
             help="A signed statement, beside those that are attached to the image. Repeatable.",
         ),
     ] = None,
-    level: LevelOption = Wanted.IDENTICAL,
+    installed: Annotated[
+        bool,
+        typer.Option(
+            "--installed",
+            help="Build nothing: hold what is installed in IMAGE against the lock, file by file.",
+        ),
+    ] = False,
+    level: Annotated[
+        Wanted | None,
+        typer.Option(
+            "--level",
+            metavar="LEVEL",
+            help="What counts as success: identical (default), layers, tree, packages or different; with "
+            "--installed tree, packages (default) or different.",
+            show_default=False,
+        ),
+    ] = None,
     form: Format = Form.TEXT,
     output: Output = None,
     engine: Annotated[
@@ -114,6 +131,22 @@ def verify(
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
+    if installed:
+        refused = {
+            "--against": against,
+            "--policy": policy,
+            "--attestation": attestation,
+            "--engine": engine,
+            "--builder": builder,
+            "--network": network,
+            "--secret": secret,
+            "--ssh": ssh,
+        }
+        given = [name for name, value in refused.items() if value]
+        hold_installed(
+            session, image, lock=lock, level=level, form=form, output=output, offline=offline, refused=given
+        )
+        return
     asked = None
     if policy is not None:
         if lock is not None:
@@ -124,7 +157,7 @@ def verify(
             return
     elif attestation:
         raise typer.BadParameter("--attestation needs --policy, which says whose signatures count")
-    wanted = Level(level.value if asked is None else asked.level)
+    wanted = Level((level or Wanted.IDENTICAL).value if asked is None else asked.level)
     outcome = rebuild(
         image,
         root=session.root,

@@ -102,6 +102,8 @@ class Kind(enum.Enum):
     XATTR = "xattr", Level.PACKAGES
     MODE = "mode", Level.PACKAGES
     OWNER = "owner", Level.PACKAGES
+    UNOWNED = "unowned", Level.PACKAGES
+    PLACE = "place", Level.PACKAGES
     WHITEOUT = "whiteout", Level.PACKAGES
     OPAQUE = "opaque", Level.PACKAGES
 
@@ -112,6 +114,7 @@ class Kind(enum.Enum):
     PLATFORM_ADDED = "platform-added", Level.DIFFERENT
     PLATFORM_REMOVED = "platform-removed", Level.DIFFERENT
     LAYER_CONTENT = "layer-content", Level.DIFFERENT
+    UNCHECKED = "unchecked", Level.DIFFERENT
 
 
 @dataclass(frozen=True, slots=True)
