@@ -86,8 +86,9 @@ def judge(
 
 
 def _unchecked(origin: Origin, why: str) -> Finding:
-    shown = f"{origins.SHOWN[origin.kind]} {origin.version}"
-    what = f"{shown}: {why}; its files were held against its own list alone"
+    listed = origin.kind in {origins.PIP, origins.CONDA}
+    how = "held against its own list alone" if listed else "not compared"
+    what = f"{origins.SHOWN[origin.kind]} {origin.version}: {why}; its files were {how}"
     return Finding(Kind.UNCHECKED, GRAVE, "packages", origin.name, None, what, causes.ARTIFACT_GONE)
 
 
@@ -129,6 +130,9 @@ class _Judging:
         if old.is_directory and self.sides.has_inside(SLOT, REBUILT, old.path):
             return
         moved = self.sets.lacking.get(origin)
+        if moved is None and (own := listings.own_list_of(old.path)) is not None:
+            # That somebody asked for a package is in its folder, and of the environment.
+            moved = self.sets.of_name(own[1], own[0])
         if moved is not None:
             moved.missing += not old.is_directory
             return
