@@ -131,7 +131,7 @@ class Holding:
         reading.read(sides, jobs, "reading the base", self.progress)
         sides.keep_base(origin, count, in_image=False)
         what = f"its lowest layers are not those of {base.reference}; their files were compared"
-        return [finding(Kind.LAYER_BOUNDARIES, "base image", what, causes.RE_PUSHED_BASE)], True
+        return [finding(Kind.LAYER_BOUNDARIES, "base image", what, causes.OTHER_BUILDER)], True
 
     def _beneath(self, image: Image, target: Target) -> Inventory | None:
         """What the base holds, for the rules that stand for maintainer scripts; None: there is no need."""

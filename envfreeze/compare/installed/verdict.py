@@ -233,9 +233,9 @@ class _Judging:
         return self.sides.find(REFERENCE, _source_of(path)) is not None
 
     def _near(self, path: str) -> Origin | None:
-        """What of the lock has files in the nearest folder around a path."""
+        """What of the lock has files in the nearest folder around a path; where all share one, None."""
         folder = path.rpartition("/")[0]
-        while any(f"{folder}/".startswith(one) and f"{folder}/" != one for one in self.closed):
+        while not folder.endswith("-packages") and any(f"{folder}/".startswith(one) for one in self.closed):
             found = self.sides.first_inside(REFERENCE, folder)
             if found is not None:
                 return self.sides.origin_of(found)
