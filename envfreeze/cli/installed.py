@@ -25,6 +25,7 @@ def hold_installed(
     form: Form,
     output: Path | None,
     offline: bool,
+    workers: int | None,
     refused: Sequence[str],
 ) -> None:
     """Hold what is installed in an image against a lock, and print the verdict.
@@ -48,6 +49,7 @@ def hold_installed(
         root=session.root,
         lock=lock,
         offline=offline,
+        workers=workers,
         inventory=form is Form.HTML,
         progress=session.console,
     )

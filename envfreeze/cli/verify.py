@@ -144,7 +144,15 @@ def verify(
         }
         given = [name for name, value in refused.items() if value]
         hold_installed(
-            session, image, lock=lock, level=level, form=form, output=output, offline=offline, refused=given
+            session,
+            image,
+            lock=lock,
+            level=level,
+            form=form,
+            output=output,
+            offline=offline,
+            workers=workers,
+            refused=given,
         )
         return
     asked = None

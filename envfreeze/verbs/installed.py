@@ -62,6 +62,7 @@ def verify_installed(
     root: Path,
     lock: Path | None = None,
     offline: bool = False,
+    workers: int | None = None,
     cache: Cache | None = None,
     inventory: bool = False,
     progress: Progress = SILENT,
@@ -75,6 +76,7 @@ def verify_installed(
         lock: `envfreeze.lock`, or the folder that it lies in; None: that of the image's record, or where it
             has none the project's.
         offline: fetch nothing.
+        workers: threads; None: one per processor.
         cache: None: the user's.
         inventory: also take down the images by package, for a page.
         progress: told what happens.
@@ -97,7 +99,7 @@ def verify_installed(
         opened = images.opened(text, root=root, cache=cache, offline=offline, progress=progress)
         found = stack.enter_context(opened)
         pairs, said = _paired(found, read, text)
-        holding = Holding(read, source.folder, cache, scratch, offline, progress)
+        holding = Holding(read, source.folder, cache, scratch, offline, progress, workers)
         compared = [(one, holding.compare(one, target)) for one, target in pairs]
         verdict = _verdict(Digest.of(contents[lockfile.NAME]), found, compared, said)
         taken = tuple(_inventories([one for one, _ in compared], verdict, progress)) if inventory else ()

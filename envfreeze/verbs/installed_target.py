@@ -49,6 +49,7 @@ class Holding:
         scratch: a folder for inflated packages.
         offline: fetch nothing.
         progress: told what happens.
+        workers: threads; None: one per processor.
 
     """
 
@@ -58,6 +59,7 @@ class Holding:
     scratch: Path
     offline: bool
     progress: Progress
+    workers: int | None = None
 
     def compare(self, image: Image, target: Target) -> Installed:
         """Compare an image with the target of its platform.
@@ -90,7 +92,7 @@ class Holding:
             contents = stack.enter_context(
                 Contents(target, at_hand.files, scheme=scheme, scratch=self.scratch, beneath=beneath)
             )
-            lay(sides, contents, chosen, self.progress)
+            lay(sides, contents, chosen, self.progress, workers=self.workers)
             self._project(sides)
             return judge(
                 sides,

@@ -35,8 +35,22 @@ class _Laid(NamedTuple):
     status: bytes | None
 
 
-def lay(sides: Sides, contents: Contents, pieces: Sequence[Piece], progress: Progress) -> None:
+def lay(
+    sides: Sides,
+    contents: Contents,
+    pieces: Sequence[Piece],
+    progress: Progress,
+    *,
+    workers: int | None = None,
+) -> None:
     """Expect what pieces put into an image; hashed several at a time, a few packages in memory at once.
+
+    Args:
+        sides: where to.
+        contents: opens the pieces.
+        pieces: in the order in which they lie on each other.
+        progress: told of the artifacts' bytes.
+        workers: threads; None: one per processor.
 
     Raises:
         UntrustedError: an artifact is not what was locked, or would write where it must not.
@@ -44,7 +58,7 @@ def lay(sides: Sides, contents: Contents, pieces: Sequence[Piece], progress: Pro
 
     """
     task = progress.task("reading the packages of the lock", sum(_size(piece) for piece in pieces))
-    workers = os.cpu_count() or 1
+    workers = workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(workers)
     waiting: deque[tuple[Piece, Future[_Laid]]] = deque()
 

@@ -115,7 +115,15 @@ def compared(sides: Sides, *, lost: Collection[Origin], whole_base: bool) -> Set
             found.add(moved)
     known = {(origin.kind, origin.name) for origin in lost}
     for package, listing in listed:
-        if package.source != origins.DPKG and sides.find(REFERENCE, listing) is None:
+        if package.source == origins.DPKG or sides.find(REFERENCE, listing) is not None:
+            continue
+        # What conda or dpkg installed is told of as theirs.
+        theirs = package.source == origins.PIP and any(
+            sides.is_of(source, name)
+            for source in (origins.CONDA, origins.DPKG)
+            for name in listings.other_names(listing)
+        )
+        if not theirs:
             _further(package, found, known)
     _debs(sides, debs, {name for kind, name in known if kind == origins.DPKG}, found, whole_base=whole_base)
     return found

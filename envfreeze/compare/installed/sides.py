@@ -40,6 +40,7 @@ _ORDER: Final = (
 _STATUS: Final = "var/lib/dpkg/status"
 _FIND: Final = f"{sql.SELECT} AND path = ? AND mark = 0 AND hidden = 0 ORDER BY layer DESC LIMIT 1"
 _FIRST_INSIDE: Final = f"{sql.SELECT} AND path >= ? AND path < ? AND mark = 0 AND hidden = 0 LIMIT 1"
+_LISTED: Final = "SELECT 1 FROM owner WHERE path = ? AND side = ? AND source = ? LIMIT 1"
 _COPY_TOLD: Final = {
     "owner": "INSERT INTO owner SELECT slot, ?, layer, listing, path, package, source, hash FROM owner"
     " WHERE slot = ? AND side = ? AND layer < ?",
@@ -122,6 +123,10 @@ class Sides(Ledger):
         """What a side has at a path."""
         found = self._rows(_FIND, SLOT, side, encoded(path))
         return entry(found[0]) if found else None
+
+    def is_of(self, source: str, path: str) -> bool:
+        """Whether a list of the image's conda (`conda`) or dpkg (`dpkg`) names a path."""
+        return bool(self._rows(_LISTED, encoded(path), REBUILT, source))
 
     def first_inside(self, side: int, path: str) -> Entry | None:
         """Something that a side has inside a directory; None: nothing."""

@@ -89,7 +89,8 @@ class Tally:
     def _few(self) -> Iterator[Finding]:
         for few in self._tolerated.values():
             more = f", and {few.count - 1} more like it" if few.count > 1 else ""
-            yield replace(few.first, what=f"{few.first.what}{more}")
+            place = f"{few.first.layer}, tolerated"
+            yield replace(few.first, layer=place, what=f"{few.first.what}{more}")
 
     def _by_folder(self) -> Iterator[Finding]:
         ordered = sorted(self._folders.items(), key=lambda item: (-item[1].size, item[0]))

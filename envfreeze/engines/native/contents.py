@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
+from envfreeze.engines.native.artifacts import conda_of, debs_of, python_of, wheels_of
 from envfreeze.layers.conda import open_conda
 from envfreeze.layers.conda.record import FOLDER as CONDA_META
 from envfreeze.layers.conda.record import record_name
@@ -62,7 +63,7 @@ class Content:
 
 
 def pieces(target: Target, lost: Collection[Digest] = (), *, system: bool = True) -> tuple[Piece, ...]:
-    """The pieces of a target, the lowest first.
+    """The pieces of a target in the order of its plan, in which later packages overwrite earlier ones.
 
     Args:
         target: the target.
@@ -71,13 +72,20 @@ def pieces(target: Target, lost: Collection[Digest] = (), *, system: bool = True
         system: whether the system layer can be made at all.
 
     """
-    debs = [deb for deb in target.base.packages if deb.digest not in lost]
-    whole = system and any(layer.kind == "system" for layer in target.layers)
-    made = [SYSTEM] if whole and len(debs) == len(target.base.packages) else []
-    python = [] if target.standalone is None or target.standalone.digest in lost else [target.standalone]
-    conda = [package for package in target.conda if package.digest not in lost]
-    wheels = [wheel for wheel in target.wheels if wheel.digest not in lost]
-    return (*debs, *made, *python, *conda, *wheels, ENVIRONMENT)
+    found: list[Piece] = []
+    for layer in target.layers:
+        python = python_of(target, layer)
+        match layer.kind:
+            case "system":
+                if system and not any(deb.digest in lost for deb in target.base.packages):
+                    found.append(SYSTEM)
+            case "environment":
+                found.append(ENVIRONMENT)
+            case _:
+                artifacts: list[Artifact] = [*debs_of(target, layer), *conda_of(target, layer)]
+                artifacts += [*([] if python is None else [python]), *wheels_of(target, layer)]
+                found += [one for one in artifacts if one.digest not in lost]
+    return tuple(found)
 
 
 class Contents(AbstractContextManager["Contents"]):
