@@ -71,6 +71,7 @@ SCENARIOS = {
     "test_at_once.py",
     "test_bad_machine.py",
     "test_base_mirror.py",
+    "test_check_what_is_installed_page.py",
     "test_choose_python_page.py",
     "test_ci_page.py",
     "test_conda_lock.py",
