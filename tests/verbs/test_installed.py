@@ -176,6 +176,14 @@ CASES = {
         {"app/train.py": b"print('other')\n"},
         ("content", "different", None, "app/train.py", "project-files"),
     ),
+    "a set-id program of nobody's": (
+        {"srv/su": (info("srv/su", mode=0o4755), b"x")},
+        ("added", "different", None, "srv/su", "changed-after-install"),
+    ),
+    "what is loaded into every program": (
+        {"etc/ld.so.preload": b"/srv/x.so\n"},
+        ("added", "different", None, "etc/ld.so.preload", "changed-after-install"),
+    ),
     "what nobody owns": (
         {"srv/data/a/b/1": b"1", "srv/data/a/b/2": b"2"},
         ("unowned", "packages", None, "srv/data/a", "unowned"),

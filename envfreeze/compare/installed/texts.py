@@ -35,7 +35,10 @@ def read(image: Image, wanted: Mapping[int, Collection[str]]) -> dict[str, bytes
         with inflate(layer.open(), layer.media_type) as stream:
             for member, content in members(stream):
                 if member.path in left and member.type is Type.FILE:
+                    left.discard(member.path)
                     text = content.read(_LARGEST)
                     if text is not None:
                         found[member.path] = text
+                if not left:
+                    break
     return found

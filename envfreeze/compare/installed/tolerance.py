@@ -33,6 +33,7 @@ _EXECUTABLE: Final = 0o111
 _WRITABLE: Final = 0o002
 _STICKY: Final = 0o1000
 _CAPABILITY: Final = "security.capability"
+_PRELOAD: Final = "etc/ld.so.preload"
 _DPKG_NOTES: Final = re.compile(r"var/lib/dpkg/info/[^/]+\.(list|md5sums)")
 _DPKG: Final = "var/lib/dpkg/"
 _DOCUMENTATION: Final = re.compile(
@@ -57,6 +58,18 @@ class Ruling(NamedTuple):
     kind: Kind
     level: Level
     cause: Cause
+
+
+def differs(old: Entry, new: Entry) -> bool:
+    """Whether two entries of one path differ in what is judged here: not in times, nor in hard links."""
+    return any(kind not in _UNTOLD for kind in compared(old, new))
+
+
+def gives_power(new: Entry) -> bool:
+    """Whether a file that nobody owns gives rights, or is loaded into every program (ld.so(8))."""
+    capable = _CAPABILITY in dict(new.xattrs)
+    is_file = new.type in {Type.FILE, Type.HARDLINK}
+    return (is_file and (capable or bool(new.mode & _SET_ID))) or new.path == _PRELOAD
 
 
 def of_missing(origin: Origin, old: Entry) -> Ruling:

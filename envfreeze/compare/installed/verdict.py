@@ -144,6 +144,8 @@ class _Judging:
         origin = self.sides.origin_of(old)
         if old.is_directory and new.is_directory and origin.kind in {origins.PIP, origins.CONDA}:
             return
+        if not tolerance.differs(old, new):
+            return
         told = self.sides.owner(old.path, REBUILT)
         for ruling in tolerance.of_changed(origin, old, new, told):
             moved = self.sets.lacking.get(origin)
@@ -220,7 +222,7 @@ class _Judging:
             and not path.endswith(".pyc")
         ):
             return Ruling(Kind.ADDED, TOLERATED, causes.INSTALLER_METADATA)
-        if any(path.startswith(folder) for folder in self.closed):
+        if tolerance.gives_power(new) or any(path.startswith(folder) for folder in self.closed):
             return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
         cause = suspects.by_path(path, Kind.ADDED)
         return (
