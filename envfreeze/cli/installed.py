@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envfreeze.cli.session import Session
+    from envfreeze.verbs.installed import InstalledOutcome
 
 
 def hold_installed(
@@ -56,8 +57,16 @@ def hold_installed(
     wanted = Level((level or Wanted.PACKAGES).value)
     record = outcome.record
     report = Report(outcome.verdict, lockfile.NAME, image, wanted, outcome.seconds, outcome.inventories)
-    session.console.note(f"held against the lock in {outcome.seconds:.1f} s; nothing was built")
+    session.console.note(f"held against the lock in {outcome.seconds:.1f} s, nothing built: {_told(outcome)}")
     further = {"record": None if record is None else record_document(record), "installed": True}
     publish(report, form, output, session.console, further=further, verbose=False)
     if not report.reached:
         raise typer.Exit(1)
+
+
+def _told(outcome: InstalledOutcome) -> str:
+    """How many findings there are, on a line."""
+    total = sum(outcome.verdict.counts.values())
+    if not total:
+        return "nothing differs"
+    return f"{total - outcome.tolerated} differ, {outcome.tolerated} tolerated"

@@ -48,6 +48,11 @@ class InstalledOutcome:
     seconds: float
     inventories: tuple[tuple[str, Inventory], ...] = ()
 
+    @property
+    def tolerated(self) -> int:
+        """How many of the findings that are listed an installer may leave, or are about nobody's files."""
+        return sum(one.level.reaches(Level.PACKAGES) for one in self.verdict.findings)
+
 
 class _Source(NamedTuple):
     """Where the lock is, and the project's files beside it."""

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
 
-_SITE: Final = re.compile(r"(?P<prefix>.+)/lib/python(?P<minor>3\.[0-9]+)/site-packages")
+_SITE: Final = re.compile(
+    r"(?P<prefix>.+)/lib/python(?P<minor>3\.[0-9]+)/(?P<modules>(?:site|dist)-packages)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +194,14 @@ def _scheme(sides: Sides, target: Target) -> tuple[Scheme, list[Finding]]:
     if found[locked.site_packages] or not fitting or target.prefix == CONDA_PREFIX:
         return locked, []
     _, _, match = max(fitting, key=lambda one: one[:2])
-    what = f"/{target.prefix} -> /{match['prefix']}"
+    what = f"/{locked.site_packages} -> /{match[0]}"
     said = [finding(Kind.PLACE, "environment", what, causes.OTHER_ENVIRONMENT)]
     if match["minor"] != target.python_minor:
         told = f"Python {target.python_minor} -> {match['minor']}"
         said.append(
             finding(Kind.PACKAGE_VERSION, "environment", told, causes.FLOATING_PACKAGE, package="python")
         )
-    return Scheme(match["prefix"], match["minor"]), said
+    return Scheme(match["prefix"], match["minor"], match["modules"]), said
 
 
 def _closed(target: Target, scheme: Scheme) -> tuple[str, ...]:

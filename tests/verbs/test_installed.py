@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -316,6 +317,13 @@ def test_an_artifact_that_is_gone_keeps_nothing_else_from_being_compared(project
     ]
 
 
+def test_files_of_a_deb_that_is_gone_are_held_against_dpkg_s_list(project, native, patched):
+    shutil.rmtree(project.cache)
+    image = patched(native, {UTC: b"TZif3"})
+    (finding,) = (one for one in held(project, image, offline=True).findings if one.path == UTC)
+    assert (finding.package, finding.kind.value, finding.cause.name) == ("tzdata", "content", "tampering")
+
+
 @pytest.mark.usefixtures("native")
 def test_nothing_is_fetched_offline(project):
     shutil.rmtree(project.cache)
@@ -395,7 +403,35 @@ def test_an_environment_in_another_place_is_found_there(small_project, patched, 
     without = {"keep": lambda name: name.split("-")[0] not in {"environment", "wheel", "wheels"}}
     verdict = held(work, patched(image, tree_of(tree), **without))
     assert verdict.level.value == "packages", verdict.findings
-    assert verdict.findings[0].what == "/opt/venv -> /srv/env"
+    assert (
+        verdict.findings[0].what
+        == f"/opt/venv/lib/python{HOST}/site-packages -> /srv/env/lib/python{HOST}/site-packages"
+    )
+
+
+def test_what_pip_puts_beside_debian_s_own_python_is_found_there(small_project, patched, tmp_path):
+    work = small_project()
+    image = of_host(work)
+    tree = tmp_path / "tree"
+    with_uv(work, tree / "opt/venv")
+    modules = f"opt/venv/lib/python{HOST}/site-packages/"
+    changes = {}
+    for path, (member, content) in tree_of(tree).items():
+        if path.startswith(modules):
+            place = f"usr/local/lib/python{HOST}/dist-packages/{path.removeprefix(modules)}"
+        elif path == "opt/venv/bin/alpha":
+            place = "usr/local/bin/alpha"
+        else:
+            continue
+        member.name = place
+        changes[place] = member, re.sub(rb"/opt/venv/bin/python3?", b"/usr/bin/python3", content)
+    without = {"keep": lambda name: name.split("-")[0] not in {"environment", "wheel", "wheels"}}
+    verdict = held(work, patched(image, changes, **without))
+    assert verdict.level.value == "packages", verdict.findings
+    assert verdict.findings[0].what.endswith(f" -> /usr/local/lib/python{HOST}/dist-packages")
+    place = f"usr/local/lib/python{HOST}/dist-packages/evil.py"
+    verdict = held(work, patched(image, {**changes, place: b""}, **without))
+    assert [one.path for one in verdict.findings if one.level.value == "different"] == [place]
 
 
 # ------------------------------------------------------------------------------------------ the command
@@ -416,6 +452,7 @@ def test_the_command_finds_the_record_s_lock_the_named_one_and_the_folder_s(proj
     printed = capsys.readouterr()
     assert printed.out == "different\n"
     assert "package-added" in printed.err
+    assert "nothing built: 3 differ, 0 tolerated" in printed.err
     records = project.git("notes", "--ref", "envfreeze", "show")
     assert len(records.splitlines()) == 1
 

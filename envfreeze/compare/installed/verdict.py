@@ -79,6 +79,7 @@ def judge(
     judging = _Judging(sides, sets, tuple(f"{folder}/" for folder in closed), unseen)
     judging.run()
     judging.look_at_scripts(image)
+    judging.look_at_lists(image)
     tally = judging.tally.finish()
     moved = [one.finding() for one in sets]
     missed = [_unchecked(origin, why) for origin, why in lost.items()]
@@ -86,8 +87,7 @@ def judge(
 
 
 def _unchecked(origin: Origin, why: str) -> Finding:
-    listed = origin.kind in {origins.PIP, origins.CONDA}
-    how = "held against its own list alone" if listed else "not compared"
+    how = "not compared" if origin.kind == origins.PYTHON else "held against its own list alone"
     what = f"{origins.SHOWN[origin.kind]} {origin.version}: {why}; its files were {how}"
     return Finding(Kind.UNCHECKED, GRAVE, "packages", origin.name, None, what, causes.ARTIFACT_GONE)
 
@@ -109,6 +109,7 @@ class _Judging:
     lost: frozenset[tuple[str, str]]
     tally: Tally = field(default_factory=Tally)
     _scripts: list[tuple[Origin, Entry, Entry]] = field(default_factory=list)
+    _listed_by_md5: list[tuple[Entry, Owner]] = field(default_factory=list)
 
     def run(self) -> None:
         """Go through both sides, path by path."""
@@ -205,11 +206,29 @@ class _Judging:
 
     def _by_own_list(self, new: Entry, owner: Owner) -> None:
         """A file of a package that there is nothing to compare with: it should be what its list says."""
-        stated = owner.hash.removeprefix("sha256:")
-        if owner.hash.startswith("sha256:") and new.content and new.content.hex() != stated:
-            what = f"content {stated[:_HEX]} in its own list -> {new.content.hex()[:_HEX]}"
-            ruling = Ruling(Kind.CONTENT, GRAVE, causes.TAMPERING)
-            self.tally.add(ruling, origins.PLACES[owner.source], owner.package, new.path, what)
+        algorithm, _, stated = owner.hash.partition(":")
+        if not new.content or not stated:
+            return
+        if algorithm == "md5":
+            self._listed_by_md5.append((new, owner))
+        elif new.content.hex() != stated:
+            self._not_as_listed(new, owner, stated, new.content.hex())
+
+    def _not_as_listed(self, new: Entry, owner: Owner, stated: str, found: str) -> None:
+        what = f"content {stated[:_HEX]} in its own list -> {found[:_HEX]}"
+        ruling = Ruling(Kind.CONTENT, GRAVE, causes.TAMPERING)
+        self.tally.add(ruling, origins.PLACES[owner.source], owner.package, new.path, what)
+
+    def look_at_lists(self, image: Image) -> None:
+        """Read the files of OS packages that there is nothing else to compare with."""
+        wanted: dict[int, set[str]] = {}
+        for new, _ in self._listed_by_md5:
+            wanted.setdefault(new.layer, set()).add(new.path)
+        found = texts.md5s(image, wanted)
+        for new, owner in self._listed_by_md5:
+            stated = owner.hash.removeprefix("md5:")
+            if (got := found.get(new.path)) is not None and got != stated:
+                self._not_as_listed(new, owner, stated, got)
 
     def _ruled(self, new: Entry) -> Ruling | None:
         """What is to be said of a path that no package of the lock has; None: nobody owns it."""
