@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from envfreeze.compare import causes, reading
 from envfreeze.compare.entries import REBUILT, REFERENCE
@@ -19,11 +17,10 @@ from envfreeze.compare.names import layer_names
 from envfreeze.engines.native.contents import Contents, pieces
 from envfreeze.errors import MachineError, NetworkError, UsageError
 from envfreeze.layers.files import file_entries, included
-from envfreeze.layers.wheel.scheme import Scheme
 from envfreeze.locking.image import pulled
-from envfreeze.locking.model import CONDA_PREFIX
 from envfreeze.oci.image import FileLayer
 from envfreeze.verbs.artifacts_at_hand import AtHand, obtain
+from envfreeze.verbs.installed_places import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +31,6 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
     from envfreeze.store.cache import Cache
-
-_SITE: Final = re.compile(
-    r"(?P<prefix>.+)/lib/python(?P<minor>3\.[0-9]+)/(?P<modules>(?:site|dist)-packages)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +73,8 @@ class Holding:
             ]
             reading.read(sides, jobs, "reading the image", self.progress)
             said, whole_base = self._base(sides, image, target)
-            scheme, placed = _scheme(sides, target)
-            said += placed
+            places = find(sides, target)
+            said += places.said
             at_hand = obtain(
                 target,
                 cache=self.cache,
@@ -92,14 +85,21 @@ class Holding:
             beneath = self._beneath(image, target)
             chosen = pieces(target, at_hand.lost, system=beneath is not None or target.image is None)
             contents = stack.enter_context(
-                Contents(target, at_hand.files, scheme=scheme, scratch=self.scratch, beneath=beneath)
+                Contents(
+                    target,
+                    at_hand.files,
+                    scheme=places.scheme,
+                    conda=places.conda,
+                    scratch=self.scratch,
+                    beneath=beneath,
+                )
             )
             lay(sides, contents, chosen, self.progress, workers=self.workers)
             self._project(sides)
             return judge(
                 sides,
                 image,
-                closed=_closed(target, scheme),
+                closed=places.closed(target),
                 lost=_lost(target, at_hand),
                 said=said,
                 whole_base=whole_base,
@@ -178,42 +178,6 @@ class Holding:
             if one.digest or one.member.link or sides.find(REFERENCE, one.member.path) is None
         ]
         sides.expect(Origin(origins.PROJECT, "the project's files"), new)
-
-
-def _scheme(sides: Sides, target: Target) -> tuple[Scheme, list[Finding]]:
-    """Where the image's wheels are: where the lock puts them, or else where most of them are."""
-    locked = Scheme(target.prefix, target.python_minor)
-    names = {wheel.name for wheel in target.wheels}
-    found = Counter(
-        package.root
-        for package, _, _ in sides.packages(REBUILT)
-        if package.source == origins.PIP and package.name in names
-    )
-    others = {root: _SITE.fullmatch(root) for root in found if root != locked.site_packages}
-    fitting = [(found[root], root, match) for root, match in others.items() if match is not None]
-    if found[locked.site_packages] or not fitting or target.prefix == CONDA_PREFIX:
-        return locked, []
-    _, _, match = max(fitting, key=lambda one: one[:2])
-    what = f"/{locked.site_packages} -> /{match[0]}"
-    said = [finding(Kind.PLACE, "environment", what, causes.OTHER_ENVIRONMENT)]
-    if match["minor"] != target.python_minor:
-        told = f"Python {target.python_minor} -> {match['minor']}"
-        said.append(
-            finding(Kind.PACKAGE_VERSION, "environment", told, causes.FLOATING_PACKAGE, package="python")
-        )
-    return Scheme(match["prefix"], match["minor"], match["modules"]), said
-
-
-def _closed(target: Target, scheme: Scheme) -> tuple[str, ...]:
-    """The folders of Python code, where only packages put files."""
-    minor = f"lib/python{target.python_minor}"
-    interpreter = target.interpreter.lstrip("/").rpartition("/bin/")[0]
-    prefixes = {interpreter, *([CONDA_PREFIX] if target.conda else [])}
-    return (
-        scheme.site_packages,
-        "usr/lib/python3",
-        *sorted(f"{prefix}/{minor}" for prefix in prefixes if prefix),
-    )
 
 
 def _lost(target: Target, at_hand: AtHand) -> Mapping[Origin, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -122,6 +123,57 @@ def test_a_conda_package_that_is_gone_moved_or_further(conda, patched):
     assert told(held(conda, patched(native, changes))) == [
         ("package-added", "different", "extra", None, "floating-package")
     ]
+
+
+@pytest.mark.parametrize("prefix", ["opt/conda", "srv/mamba"])
+def test_what_rattler_installed_is_clean_but_for_its_notes(conda, patched, tmp_path, prefix):
+    native = built(conda)
+    (target,) = files.read(conda.root).targets
+    by_rattler(target, tmp_path, prefix)
+    changes = {}
+    for path in sorted((tmp_path / "prefix").rglob("*")):
+        name = f"{prefix}/{path.relative_to(tmp_path / 'prefix')}"
+        if path.is_symlink():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, str(path.readlink())
+            changes[name] = member, b""
+        elif path.is_file():
+            member = tarfile.TarInfo(name)
+            member.mode = path.stat().st_mode & 0o7777
+            changes[name] = member, path.read_bytes()
+    ours = patched(native, changes, keep=lambda name: name.split("-")[0] not in {"conda", "environment"})
+    findings = [one for one in told(held(conda, ours)) if one[2] not in WHEELS]
+    assert {one[1] for one in findings} == {"packages"}
+    causes = {one[4] for one in findings}
+    assert {"conda-metadata", "launcher"} <= causes
+    # In another place the wheels, which are still in the first, are told as missing there.
+    assert (("place", "packages", None, None, "other-environment") in findings) is (prefix != "opt/conda")
+
+
+WHEELS = {"alpha", "beta", "gamma"}
+
+
+def by_rattler(target, folder, prefix):
+    """Have rattler install a target's conda packages as if into a prefix."""
+    from rattler import Channel, Gateway, Subdir, install, solve
+
+    async def run():
+        records = await solve(
+            sources=[Channel(target.conda[0].channel)],
+            specs=[package.name for package in target.conda],
+            platforms=["linux-64", "noarch"],
+            gateway=Gateway(cache_dir=folder / "gateway"),
+        )
+        await install(
+            records,
+            target_prefix=folder / "prefix",
+            cache_dir=folder / "packages",
+            alternative_target_prefix=f"/{prefix}",
+            show_progress=False,
+            platform=Subdir("linux-64"),
+        )
+
+    asyncio.run(run())
 
 
 def contents(image):

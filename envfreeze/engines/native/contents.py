@@ -96,6 +96,7 @@ class Contents(AbstractContextManager["Contents"]):
         files: digest of an artifact to its file; what is not there is lost.
         scheme: where wheels go.
         scratch: a folder for inflated packages.
+        conda: where conda packages go, without the leading slash.
         beneath: what the base holds, where that is an image.
 
     """
@@ -107,12 +108,14 @@ class Contents(AbstractContextManager["Contents"]):
         *,
         scheme: Scheme,
         scratch: Path,
+        conda: str = CONDA_PREFIX,
         beneath: Inventory | None = None,
     ) -> None:
         self._target = target
         self._files = files
         self._scheme = scheme
         self._scratch = scratch
+        self._conda = conda
         self._beneath = beneath
         self._stack = ExitStack()
         self._debs: dict[str, DebPackage] = {}
@@ -140,10 +143,10 @@ class Contents(AbstractContextManager["Contents"]):
                     self._files[piece.digest],
                     piece,
                     self._scratch,
-                    prefix=CONDA_PREFIX,
+                    prefix=self._conda,
                     python=self._conda_python(),
                 ) as package:
-                    marker = f"{CONDA_PREFIX}/{CONDA_META}/{record_name(piece)}"
+                    marker = f"{self._conda}/{CONDA_META}/{record_name(piece)}"
                     yield Content(package.entries, marker)
             case StandalonePython():
                 with open_standalone(self._files[piece.digest], piece, self._scratch) as entries:
