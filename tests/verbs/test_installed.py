@@ -215,6 +215,22 @@ def test_what_is_tolerated_is_told_once_for_each_package_and_cause(project, nati
     assert finding.what == "none -> file, 1 bytes, and 19 more like it"
 
 
+def test_packages_that_overwrite_each_other_do_so_in_the_order_of_the_layers(small_project, tools, patched):
+    work = small_project()
+    names = ["delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
+    made = {name: tools.wheel_of(name, contents={"shared/x.py": f"# {name}\n".encode()}) for name in names}
+    deb = tools.deb_of("further", "1", {"./etc/debian_version": b"other\n"})
+    work.lock(
+        wheels=[work.site.add_wheel(name, content) for name, content in made.items()],
+        debs=[work.site.add_deb("further", deb)],
+    )
+    image = built(work)
+    verdict = held(work)
+    assert (verdict.level.value, verdict.findings) == ("tree", ())
+    (finding,) = held(work, patched(image, {f"{SITE}/shared/x.py": b"# nobody\n"})).findings
+    assert finding.package in names
+
+
 def status_of(work, change):
     image = layout.read(work.root / ".envfreeze/image")
     for layer in image.layers:
@@ -457,25 +473,27 @@ def test_the_command_finds_the_record_s_lock_the_named_one_and_the_folder_s(proj
     assert len(records.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--level", "identical"), "--installed takes tree, packages or different"),
-        (("--against", "oci:x"), "--against is for a rebuild"),
-        (("--engine", "docker"), "--engine is for a rebuild"),
-        (("--lock", "train.py"), "is no envfreeze.lock"),
-    ],
-)
+REFUSED = {
+    ("--level", "identical"): "--installed takes tree, packages or different",
+    ("--level", "layers"): "--installed takes tree, packages or different",
+    ("--against", "oci:x"): "--against is for a rebuild",
+    ("--engine", "docker"): "--engine is for a rebuild",
+    ("--policy", "policy.toml"): "--policy is for a rebuild",
+    ("--secret", "id=x"): "--secret is for a rebuild",
+    ("--lock", "train.py"): "is no envfreeze.lock",
+}
+
+
 @pytest.mark.usefixtures("native")
-def test_options_for_a_rebuild_are_refused(project, capsys, monkeypatch, arguments, said):
+def test_options_for_a_rebuild_are_refused(project, capsys, monkeypatch):
     monkeypatch.setenv("ENVFREEZE_CACHE", str(project.cache))
     monkeypatch.chdir(project.root)
-    assert main(["verify", "--installed", "oci:.envfreeze/image", *arguments]) == 2
-    assert said in " ".join(capsys.readouterr().err.split())
+    for arguments, said in REFUSED.items():
+        assert main(["verify", "--installed", "oci:.envfreeze/image", *arguments]) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "junit", "html"])
-def test_the_verdict_in_every_form(project, native, patched, capsys, monkeypatch, tmp_path, form):
+def test_the_verdict_in_every_form(project, native, patched, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("ENVFREEZE_CACHE", str(project.cache))
     image = patched(native, {f"{SITE}/gamma/1.py": b"x = 2\n"})
     report = tmp_path / "report"
@@ -488,7 +506,9 @@ def test_the_verdict_in_every_form(project, native, patched, capsys, monkeypatch
         "--lock",
         str(project.root),
     ]
-    assert main([*arguments, "--format", form, "-o", str(report)]) == 1
-    assert capsys.readouterr().out == "different\n"
-    assert "gamma/1.py" in report.read_text()
+    for form in ("text", "json", "markdown", "junit", "html"):
+        assert main([*arguments, "--format", form, "-o", str(report)]) == 1
+        printed = capsys.readouterr().out
+        assert printed == "different\n" or json.loads(printed)["verdict"] == "different"
+        assert "gamma/1.py" in report.read_text()
     assert main([*arguments, "--level", "different", "--quiet"]) == 0

@@ -81,7 +81,7 @@ def judge(
     judging.look_at_scripts(image)
     judging.look_at_lists(image)
     tally = judging.tally.finish()
-    moved = [one.finding() for one in sets]
+    moved = [one.finding() for one in sorted(sets, key=lambda one: (one.kind, one.name))]
     missed = [_unchecked(origin, why) for origin, why in lost.items()]
     return _together(tally, (*said, *missed, *moved))
 
