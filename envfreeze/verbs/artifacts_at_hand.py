@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ from envfreeze.errors import EnvfreezeError, MachineError, NetworkError, Resolut
 from envfreeze.locking import indexes
 from envfreeze.locking.model import CondaPackage, Deb, Wheel
 from envfreeze.project.load import load
+from envfreeze.store.download import NotFoundError
 from envfreeze.verbs import compiling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.digest import Digest
@@ -56,21 +57,13 @@ def obtain(target: Target, *, cache: Cache, root: Path, offline: bool, progress:
         UntrustedError: what came is not what was locked.
 
     """
-    wanted: list[Artifact] = [*target.base.packages, *target.conda, *target.wheels]
-    if target.standalone is not None:
-        wanted.append(target.standalone)
+    python = [] if target.standalone is None else [target.standalone]
     having = _Having(target, _project(root), cache, root, offline, progress)
-    try:
-        return AtHand(having.obtained(wanted), {})
-    except _GONE:
-        files: dict[Digest, Path] = {}
-        lost: dict[Digest, str] = {}
-        for one in wanted:
-            try:
-                files |= having.obtained([one])
-            except _GONE as error:
-                lost[one.digest] = error.message
-        return AtHand(files, lost)
+    files: dict[Digest, Path] = {}
+    lost: dict[Digest, str] = {}
+    for kind in (target.base.packages, target.conda, python, target.wheels):
+        having.take(kind, files, lost)
+    return AtHand(files, lost)
 
 
 def _project(root: Path) -> Project | None:
@@ -89,7 +82,22 @@ class _Having:
     offline: bool
     progress: Progress
 
-    def obtained(self, wanted: list[Artifact]) -> Mapping[Digest, Path]:
+    def take(self, wanted: Sequence[Artifact], files: dict[Digest, Path], lost: dict[Digest, str]) -> None:
+        """Have the artifacts of one kind, all at once or else one by one."""
+        try:
+            files |= self.obtained(wanted)
+        except _GONE:
+            having = self
+            for one in wanted:
+                try:
+                    files |= having.obtained([one])
+                except _GONE as error:
+                    lost[one.digest] = error.message
+                    if isinstance(error, NetworkError) and not isinstance(error, NotFoundError):
+                        # Nobody answers: asking for each of the others would take minutes.
+                        having = replace(self, offline=True)
+
+    def obtained(self, wanted: Sequence[Artifact]) -> Mapping[Digest, Path]:
         """Have artifacts in the cache, all or none."""
         project = self.project
         authenticate = str if project is None else partial(indexes.authenticate, project=project)

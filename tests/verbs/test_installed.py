@@ -347,6 +347,23 @@ def test_nothing_is_fetched_offline(project):
     verdict = held(project, offline=True)
     assert project.site.asked == asked
     assert {one.kind.value for one in verdict.findings} == {"unchecked", "unowned", "added"}
+    told = {one.package: one.what for one in verdict.findings if one.kind.value == "unchecked"}
+    assert "gamma-1.0-py3-none-any.whl is not in the cache" in told["gamma"]
+
+
+@pytest.mark.usefixtures("native")
+def test_a_server_that_does_not_answer_is_asked_once_for_each_kind(project, monkeypatch):
+    monkeypatch.setattr("envfreeze.store.retry.Retry.delay", lambda *_, **__: None)
+    shutil.rmtree(project.cache)
+    for path in list(project.site.files):
+        if path.startswith("/wheels/"):
+            project.site.cut[path] = 10
+    verdict = held(project)
+    assert [one.package for one in verdict.findings if one.kind.value == "unchecked"] == [
+        "alpha",
+        "beta",
+        "gamma",
+    ]
 
 
 # ------------------------------------------------------------------------------------- other installers
