@@ -11,6 +11,7 @@ from envfreeze.compare.entries import REBUILT, REFERENCE
 from envfreeze.compare.installed import Installed, Origin, judge, origins
 from envfreeze.compare.installed.expected import lay
 from envfreeze.compare.installed.hashed import hashed
+from envfreeze.compare.installed.insides import looked_into
 from envfreeze.compare.installed.sides import SLOT, Sides
 from envfreeze.compare.model import Finding, Kind, finding
 from envfreeze.compare.names import layer_names
@@ -96,7 +97,7 @@ class Holding:
             )
             lay(sides, contents, chosen, self.progress, workers=self.workers)
             self._project(sides)
-            return judge(
+            found = judge(
                 sides,
                 image,
                 closed=places.closed(target),
@@ -104,6 +105,7 @@ class Holding:
                 said=said,
                 whole_base=whole_base,
             )
+            return looked_into(found, sides, contents, chosen, image, self.scratch)
 
     def _base(self, sides: Sides, image: Image, target: Target) -> tuple[list[Finding], bool]:
         """Expect what the base holds; what is to be said of it, and whether it is known."""

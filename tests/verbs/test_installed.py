@@ -197,6 +197,13 @@ def test_each_change_is_found_and_named_and_nothing_else(found):
         assert found(changes) == (expected[1], [expected]), what
 
 
+def test_what_changed_inside_a_package_s_file_is_shown(project, native, patched):
+    changes = {BETA: (b"version = '1.0'\n" * 20).replace(b"1.0", b"6.6", 1), UTC: b"TZif3"}
+    first, second = held(project, patched(native, changes)).findings
+    assert {"-version = '1.0'", "+version = '6.6'"} <= {*first.details, *second.details}
+    assert any("TZif3" in line for line in (*first.details, *second.details))
+
+
 def test_a_module_beside_the_packages_is_no_package_s(found):
     path = f"{SITE}/sitecustomize.py"
     level, (finding,) = found({path: b"import os\n"})

@@ -105,13 +105,18 @@ def _digest(one: Entry) -> bytes:
 
 def script_of(one: Entry) -> bytes | None:
     """The text of a small executable file that begins with `#!`; None: it is none."""
-    if one.kind is not Kind.FILE or not one.mode & 0o111 or not 0 < one.size <= _LARGEST_SCRIPT:
+    if not one.mode & 0o111 or not 0 < one.size <= _LARGEST_SCRIPT:
         return None
+    text = bytes_of(one)
+    return text if text is not None and text.startswith(b"#!") else None
+
+
+def bytes_of(one: Entry) -> bytes | None:
+    """The whole content of a package's file; None: it is no file with content of its own."""
     match one.content:
         case Deflated() as content:
-            text = b"".join(output for _, output in inflated(one.path, content))
+            return b"".join(output for _, output in inflated(one.path, content))
         case Plain(data) | Stored(data, _):
-            text = bytes(data)
+            return bytes(data)
         case _:
             return None
-    return text if text.startswith(b"#!") else None

@@ -115,9 +115,13 @@ class Sides(Ledger):
 
     def origin_of(self, expected: Entry) -> Origin:
         """Where an expected entry comes from."""
-        if self._base is not None and expected.layer < self._below:
+        if self._base is not None and self.is_base(expected):
             return self._base
         return self.origins[expected.place]
+
+    def is_base(self, expected: Entry) -> bool:
+        """Whether an expected entry is of a base that is an image."""
+        return expected.layer < self._below
 
     def find(self, side: int, path: str) -> Entry | None:
         """What a side has at a path."""

@@ -29,12 +29,13 @@ def md5s(image: Image, wanted: Mapping[int, Collection[str]]) -> dict[str, str]:
     return found
 
 
-def read(image: Image, wanted: Mapping[int, Collection[str]]) -> dict[str, bytes]:
-    """Read files; one that is larger than any script, or that its layer does not hold, is left out.
+def read(image: Image, wanted: Mapping[int, Collection[str]], *, limit: int = _LARGEST) -> dict[str, bytes]:
+    """Read files; one that is larger than `limit`, or that its layer does not hold, is left out.
 
     Args:
         image: the image.
         wanted: position of a layer, 0 for the lowest, to the paths in it.
+        limit: bytes of a file.
 
     Raises:
         UntrustedError: a layer is damaged.
@@ -43,7 +44,7 @@ def read(image: Image, wanted: Mapping[int, Collection[str]]) -> dict[str, bytes
     """
     found: dict[str, bytes] = {}
     for path, content in _files(image, wanted):
-        text = content.read(_LARGEST)
+        text = content.read(limit)
         if text is not None:
             found[path] = text
     return found
