@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from envfreeze.verbs.dockerfile import dockerfile
     from envfreeze.verbs.doctor import doctor
     from envfreeze.verbs.init import init
+    from envfreeze.verbs.installed import verify_installed
     from envfreeze.verbs.lock import lock
     from envfreeze.verbs.log import log
     from envfreeze.verbs.outdated import outdated
@@ -48,6 +49,7 @@ __all__ = [
     "sbom",
     "tree",
     "verify",
+    "verify_installed",
     "why",
 ]
 
@@ -67,6 +69,7 @@ _MODULES = {
     "log": "envfreeze.verbs.log",
     "tree": "envfreeze.verbs.tree",
     "verify": "envfreeze.verbs.verify",
+    "verify_installed": "envfreeze.verbs.installed",
     "why": "envfreeze.verbs.why",
 }
 

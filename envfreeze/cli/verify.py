@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envfreeze.cli.chosen import record_document
-from envfreeze.cli.reporting import Form, Format, LevelOption, Output, Wanted, publish
+from envfreeze.cli.installed import hold_installed
+from envfreeze.cli.reporting import Form, Format, Output, Wanted, publish
 from envfreeze.cli.session import Directory, Json, Offline, Quiet, Session, Workers, begin
 from envfreeze.replacing import replace
 
@@ -75,7 +76,23 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    level: LevelOption = Wanted.IDENTICAL,
+    installed: Annotated[
+        bool,
+        typer.Option(
+            "--installed",
+            help="Build nothing: hold what is installed in IMAGE against the lock, file by file.",
+        ),
+    ] = False,
+    level: Annotated[
+        Wanted | None,
+        typer.Option(
+            "--level",
+            metavar="LEVEL",
+            help="What counts as success: identical (default), layers, tree, packages or different; with "
+            "--installed tree, packages (default) or different.",
+            show_default=False,
+        ),
+    ] = None,
     form: Format = Form.TEXT,
     output: Output = None,
     engine: Annotated[
@@ -124,6 +141,31 @@ def verify(
     from envfreeze.verbs.verify import verify as rebuild  # noqa: PLC0415 - heavy
 
     session = begin(context, directory, as_json=as_json, quiet=quiet)
+    if installed:
+        refused = {
+            "--against": against,
+            "--policy": policy,
+            "--attestation": attestation,
+            "--trusted-root": trusted_root,
+            "--engine": engine,
+            "--builder": builder,
+            "--network": network,
+            "--secret": secret,
+            "--ssh": ssh,
+        }
+        given = [name for name, value in refused.items() if value]
+        hold_installed(
+            session,
+            image,
+            lock=lock,
+            level=level,
+            form=form,
+            output=output,
+            offline=offline,
+            workers=workers,
+            refused=given,
+        )
+        return
     asked = None
     if policy is not None:
         if lock is not None:
@@ -138,7 +180,7 @@ def verify(
         raise typer.BadParameter("--trusted-root needs --policy, which says whose signatures count")
     elif attestation:
         raise typer.BadParameter("--attestation needs --policy, which says whose signatures count")
-    wanted = Level(level.value if asked is None else asked.level)
+    wanted = Level((level or Wanted.IDENTICAL).value if asked is None else asked.level)
     outcome = rebuild(
         image,
         root=session.root,

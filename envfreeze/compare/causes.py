@@ -152,6 +152,50 @@ NOT_AT_HAND: Final = Cause(
     "the reference's content is not at hand to say where",
     "name a copy of it: envfreeze verify --against IMAGE",
 )
+# Of what is installed in an image against a lock.
+CONFIGURATION_FILE: Final = Cause(
+    "configuration-file",
+    "a configuration file, which packages leave to whoever runs them",
+    "keep what has to differ in a file of the project's, copied in the last step",
+)
+MAINTAINER_SCRIPTS: Final = Cause(
+    "maintainer-scripts",
+    "set up by the packages' scripts, for which envfreeze has rules of its own",
+    "nothing where apt installed the packages",
+)
+DPKG_DATABASE: Final = Cause(
+    "dpkg-database",
+    "dpkg's own notes, which another dpkg writes otherwise",
+    "nothing: versions and files of its packages are compared themselves",
+)
+LAUNCHER: Final = Cause(
+    "launcher",
+    "the command's script is another installer's, and calls the same function",
+    "nothing: it was read, and does nothing else",
+)
+OTHER_ENVIRONMENT: Final = Cause(
+    "other-environment",
+    "the environment was made by another tool, or in another place",
+    "nothing where it is meant; as the lock has it: envfreeze build, envfreeze dockerfile",
+)
+LEFT_OUT: Final = Cause(
+    "left-out",
+    "documentation and translations, which dpkg can be told to leave out",
+    "nothing where it is meant: path-exclude in /etc/dpkg/dpkg.cfg.d",
+)
+NOT_INSTALLED: Final = Cause(
+    "not-installed",
+    "the lock has it, and it was never installed or was removed again",
+    "build from the lock: envfreeze build",
+)
+UNOWNED: Final = Cause(
+    "unowned", "no package of the lock has it", "name the project's own files: [image] include"
+)
+ARTIFACT_GONE: Final = Cause(
+    "artifact-gone",
+    "what the lock names cannot be had to compare with",
+    "keep what images are made of while it is there: mirrors and indexes of your own",
+)
 
 CATALOGUE: Final = (
     TIMESTAMPS,
@@ -182,6 +226,15 @@ CATALOGUE: Final = (
     COMPILED_AGAIN,
     UNREADABLE_ORIGINAL,
     NOT_AT_HAND,
+    CONFIGURATION_FILE,
+    MAINTAINER_SCRIPTS,
+    DPKG_DATABASE,
+    LAUNCHER,
+    OTHER_ENVIRONMENT,
+    LEFT_OUT,
+    NOT_INSTALLED,
+    UNOWNED,
+    ARTIFACT_GONE,
     UNKNOWN,
 )
 """All of them, in the order of the documentation."""

@@ -104,6 +104,8 @@ class Kind(enum.Enum):
     XATTR = "xattr", Level.PACKAGES
     MODE = "mode", Level.PACKAGES
     OWNER = "owner", Level.PACKAGES
+    UNOWNED = "unowned", Level.PACKAGES
+    PLACE = "place", Level.PACKAGES
     WHITEOUT = "whiteout", Level.PACKAGES
     OPAQUE = "opaque", Level.PACKAGES
 
@@ -114,6 +116,7 @@ class Kind(enum.Enum):
     PLATFORM_ADDED = "platform-added", Level.DIFFERENT
     PLATFORM_REMOVED = "platform-removed", Level.DIFFERENT
     LAYER_CONTENT = "layer-content", Level.DIFFERENT
+    UNCHECKED = "unchecked", Level.DIFFERENT
 
 
 @dataclass(frozen=True, slots=True)

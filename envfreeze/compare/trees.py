@@ -61,7 +61,7 @@ def differences(ledger: Ledger, slot: int) -> Iterator[Difference]:
 
     Names of owners do not count here: see `Kind.OWNER_NAME`.
     """
-    for path, old, new in _joined(ledger.entries(slot, REFERENCE), ledger.entries(slot, REBUILT)):
+    for path, old, new in joined(ledger.entries(slot, REFERENCE), ledger.entries(slot, REBUILT)):
         kinds = compared(old, new)
         if kinds:
             layer, side = (new.layer, REBUILT) if new is not None else (old.layer if old else 0, REFERENCE)
@@ -176,14 +176,15 @@ def other_names(ledger: Ledger, slot: int) -> tuple[str, str, int] | None:
     """User and group names of the first path that has others, and how many have; None where none does."""
     first: tuple[str, str] | None = None
     count = 0
-    for _, old, new in _joined(ledger.entries(slot, REFERENCE), ledger.entries(slot, REBUILT)):
+    for _, old, new in joined(ledger.entries(slot, REFERENCE), ledger.entries(slot, REBUILT)):
         if old is not None and new is not None and old.names != new.names:
             count += 1
             first = first or (":".join(old.names), ":".join(new.names))
     return None if first is None else (*first, count)
 
 
-def _joined(old: Iterator[Entry], new: Iterator[Entry]) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+def joined(old: Iterator[Entry], new: Iterator[Entry]) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Two streams that are sorted by the bytes of their paths as one: path, and what each has there."""
     before, after = next(old, None), next(new, None)
     while before is not None or after is not None:
         if after is None or (before is not None and encoded(before.path) < encoded(after.path)):

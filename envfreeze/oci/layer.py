@@ -110,7 +110,7 @@ def _checked(entries: Iterable[Entry]) -> Iterable[Entry]:
         yield entry
 
 
-def _inflated(path: str, content: Deflated) -> Iterator[tuple[memoryview | bytes, bytes]]:
+def inflated(path: str, content: Deflated) -> Iterator[tuple[memoryview | bytes, bytes]]:
     """Inflate a stream slice by slice: each slice (or nothing) with what came out of it.
 
     Raises:
@@ -242,7 +242,7 @@ class _Writer:
         """
         crc = 0
         pieces: list[bytes | memoryview] = [gzip.HEADER] if content.size else []
-        for fed, output in _inflated(path, content):
+        for fed, output in inflated(path, content):
             crc = gzip.crc32(output, crc)
             if output:
                 self._tar.update(output)

@@ -15,6 +15,7 @@ with `:NAME` after it where it holds several, and a bare reference with a tag or
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ FORMS: Final = (
 _FILES: Final = ("oci", "oci-archive", "docker-archive")
 _ENGINES: Final = {"docker-daemon": None, "containers-storage": "podman"}
 _REGISTRY: Final = "docker://"
-_HEX: Final = 64
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
+"""A digest without its algorithm; a path may be as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def parse(text: str) -> Place:
         return _lying(rest, prefix) or Lying(Path(rest), None, prefix)
     if colon and prefix in _ENGINES:
         return Stored(rest, _ENGINES[prefix])
-    if prefix == "sha256" or (not colon and len(text) == _HEX):
+    if prefix == "sha256" or _HEX.fullmatch(text):
         try:
             return Digest.parse(text)
         except ValueError as error:

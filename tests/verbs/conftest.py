@@ -53,7 +53,9 @@ from envfreeze.locking.model import (
     Target,
     Wheel,
 )
-from envfreeze.oci import layout
+from envfreeze.oci import layout, media
+from envfreeze.oci.image import FileLayer, ImageValue
+from envfreeze.oci.manifest import manifest_json
 from envfreeze.oci.platform import Platform
 from envfreeze.oci.validate import validate
 from envfreeze.project.load import load
@@ -70,6 +72,7 @@ SCENARIOS = {
     "test_at_once.py",
     "test_bad_machine.py",
     "test_base_mirror.py",
+    "test_check_what_is_installed_page.py",
     "test_choose_python_page.py",
     "test_ci_page.py",
     "test_conda_lock.py",
@@ -807,3 +810,42 @@ def contents_of() -> Callable[[Path], dict[str, bytes]]:
         return found
 
     return read
+
+
+@pytest.fixture
+def patched(tmp_path: Path) -> Callable[..., Path]:
+    """`patched(image, {path: change})`: the image with one more layer, as an OCI layout.
+
+    A change is a content, `None` to delete the path, or a `tarfile.TarInfo` with its content.
+    """
+
+    def make(image: Any, changes: Mapping[str, Any], *, keep: Callable[[str], bool] = lambda _: True) -> Path:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for path, change in changes.items():
+                folder, slash, name = path.rpartition("/")
+                info, content = change if isinstance(change, tuple) else (tarfile.TarInfo(path), change)
+                if content is None:
+                    info, content = tarfile.TarInfo(f"{folder}{slash}.wh.{name}"), b""
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        blob = gzip.compress(out.getvalue(), 1, mtime=0)
+        place = tmp_path / f"layer-{Digest.of(blob).hex}"
+        place.write_bytes(blob)
+        top = FileLayer(Digest.of(blob), Digest.of(out.getvalue()), len(blob), media.LAYER_GZIP, place)
+        config = json.loads(image.config)
+        filled = [one["created_by"] for one in config["history"] if not one.get("empty_layer")]
+        kept = [
+            (layer, name)
+            for layer, name in zip(image.layers, filled, strict=True)
+            if keep(name.split(":")[0])
+        ]
+        config["rootfs"]["diff_ids"] = [str(layer.diff_id) for layer, _ in kept] + [str(top.diff_id)]
+        config["history"] = [{"created_by": name} for _, name in kept] + [{"created_by": "RUN change"}]
+        text = json.dumps(config).encode()
+        blobs = (*(layer for layer, _ in kept), top)
+        folder = tmp_path / f"patched-{top.digest.hex}"
+        layout.write(ImageValue(manifest_json(text, blobs), text, blobs), folder)
+        return folder
+
+    return make

@@ -239,3 +239,11 @@ def test_without_an_engine_the_machine_is_to_blame(tmp_path, monkeypatch):
             opened(text, root=tmp_path),
         ):
             pass
+
+
+def test_a_path_that_is_as_long_as_a_digest_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "image-" + "x" * 58
+    (tmp_path / name).mkdir()
+    assert parse(name) == Lying(Path(name), None)
+    assert parse("0" * 64) == Digest("0" * 64)

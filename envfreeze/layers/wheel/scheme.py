@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.model import CONDA_PREFIX
 
+SITE_PACKAGES = "site-packages"
+
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
@@ -20,16 +22,19 @@ class Scheme:
     Attributes:
         prefix: `opt/venv`, or where conda provides Python `opt/conda`.
         python_minor: `3.13`.
+        modules: the name of the folder that modules go into: `dist-packages` where Debian's own Python takes
+            what pip installs (Debian Python policy, "Module Path"), which is read and never made.
         site_packages: where modules go.
 
     """
 
     prefix: str
     python_minor: str
+    modules: str = SITE_PACKAGES
     site_packages: str = field(init=False)
 
     def __post_init__(self) -> None:
-        site_packages = f"{self.prefix}/lib/python{self.python_minor}/site-packages"
+        site_packages = f"{self.prefix}/lib/python{self.python_minor}/{self.modules}"
         object.__setattr__(self, "site_packages", site_packages)
 
     @property
@@ -40,6 +45,8 @@ class Scheme:
     @property
     def interpreter(self) -> str:
         """What scripts name after `#!`: a conda environment's Python by its version, as conda does."""
+        if self.modules != SITE_PACKAGES:
+            return f"/usr/bin/python{self.python_minor}"
         name = f"python{self.python_minor}" if self.prefix == CONDA_PREFIX else "python"
         return f"/{self.prefix}/bin/{name}"
 

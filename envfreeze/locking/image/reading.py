@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from envfreeze.errors import UntrustedError
 from envfreeze.locking.image.inventory import (
@@ -101,12 +101,29 @@ def read_layer(layer: ImageLayer, path: Path) -> LayerContents:
         UntrustedError: as `read`.
 
     """
+    what = f"layer {layer.digest} of the base"
+    with open_blob(path, layer.digest, layer.size) as blob:
+        return read_stream(blob, layer.media_type, layer.diff_id, what)
+
+
+def read_stream(blob: BinaryIO, media_type: str, diff_id: Digest, what: str) -> LayerContents:
+    """Read a layer's blob, wherever it comes from.
+
+    Args:
+        blob: the blob; reading it to its end checks it.
+        media_type: of the blob.
+        diff_id: of the tar inside.
+        what: for errors.
+
+    Raises:
+        UntrustedError: it is damaged, or its tar is another one.
+
+    """
     hashed = hashlib.sha256()
     items: list[tuple[str, Item]] = []
     texts: dict[str, bytes] = {}
-    what = f"layer {layer.digest} of the base"
     try:
-        with open_blob(path, layer.digest, layer.size) as blob, inflate(blob, layer.media_type) as stream:
+        with inflate(blob, media_type) as stream:
             for member, content in members(stream, observe=hashed.update):
                 if member.path:
                     items.append((_checked(member), _item(member, content, texts)))
@@ -117,9 +134,9 @@ def read_layer(layer: ImageLayer, path: Path) -> LayerContents:
         raise UntrustedError(
             f"{what}: {error.message}", hint=error.hint or "do not use this image as a base"
         ) from error
-    if hashed.hexdigest() != layer.diff_id.hex:
+    if hashed.hexdigest() != diff_id.hex:
         raise UntrustedError(
-            f"{what}: its tar is sha256:{hashed.hexdigest()}, the image's config says {layer.diff_id}",
+            f"{what}: its tar is sha256:{hashed.hexdigest()}, the image's config says {diff_id}",
             hint="do not use this image as a base",
         )
     return LayerContents(tuple(items), texts)
