@@ -47,6 +47,7 @@ def main(chosen: list[str]) -> None:
     benchmarks = {
         "help": bench_help,
         "crc": bench_crc,
+        "tables": bench_tables,
         "floor": bench_floor,
         "rebuild": bench_rebuild,
         "verify": bench_verify,
@@ -90,6 +91,18 @@ def bench_help() -> None:
     """How long the command line takes to say what it can do."""
     seconds = [timed(ENVFREEZE, "--help") for _ in range(RUNS + 1)][1:]
     show("envfreeze --help, median", statistics.median(seconds), "s", "promised: under 0.3")
+
+
+def bench_tables() -> None:
+    """How long the GPU tables take to read and parse, all of them."""
+    from envfreeze.gpu import tables
+
+    seconds = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        tables.load(Path(tables.__file__).with_name("data"))
+        seconds.append(time.perf_counter() - started)
+    show("reading all GPU tables, median", statistics.median(seconds) * 1000, "ms")
 
 
 def bench_crc() -> None:

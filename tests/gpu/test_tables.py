@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import time
 from datetime import date
 from pathlib import Path
 
@@ -44,15 +43,6 @@ def test_the_readme_tells_of_every_file_and_column():
         if name.endswith(".csv"):
             for column in (DATA / name).read_text().splitlines()[0].split(","):
                 assert f"`{column}`" in readme, (name, column)
-
-
-def test_loading_and_parsing_all_of_it_takes_little_time():
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        module.load(DATA)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.1  # 25 ms on an idle core
 
 
 def test_the_shipped_tables_are_loaded_once():

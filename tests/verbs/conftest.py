@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 
 SCENARIOS = {
     "test_at_once.py",
+    "test_bad_artifacts.py",
     "test_bad_machine.py",
     "test_base_mirror.py",
     "test_check_what_is_installed_page.py",
@@ -99,6 +100,7 @@ SCENARIOS = {
     "test_recorded.py",
     "test_sbom.py",
     "test_sbom_page.py",
+    "test_secrets.py",
     "test_sources.py",
     "test_standalone.py",
     "test_trust.py",
