@@ -111,12 +111,11 @@ class _Reader:
         """
         if one.damage:
             raise UntrustedError(f"{one.where}: {one.damage}")
-        content: bytes | None = one.content
-        if bundles.is_bundle(document := canonical.parse(one.content, one.where)):
-            content = bundles.envelope_of(document)
-        if content is None:
+        document = canonical.parse(one.content, one.where)
+        envelope = bundles.envelope_of(document) if bundles.is_bundle(document) else document
+        if envelope is None:
             return self._bundle(one)
-        read = envelopes.parse(content, one.where)
+        read = envelopes.of_document(envelope, one.where)
         return read.payload, {key.id: key for key in envelopes.signers(read, self._policy.keys)}
 
     def _bundle(self, one: Found) -> tuple[bytes, dict[str, Signer]]:

@@ -99,6 +99,16 @@ def test_the_bundle_of_a_key_counts_by_the_key(record):
         judgement.verified([replace(found, content=bundle_of(claim(record, EVE)))], record.digest, ASKED)
 
 
+@pytest.mark.parametrize("odd", [b'"\\ud800"', b"1e999", b"[" * 900 + b"]" * 900])
+def test_the_bundle_of_a_key_is_read_as_it_is(record, odd):
+    """What JSON can say and no writer of it would does not end in an error of the writer."""
+    noise = (
+        b'{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{"x":%s},'
+        b'"verificationMaterial":{"publicKey":{}}}' % odd
+    )
+    assert judgement.verified([Found("noise", noise), claim(record)], record.digest, ASKED)
+
+
 def test_keys_and_identities_sign_the_same_statement_one_after_the_other(record, by):
     found = [claim(record), by(record, "ada@example.org"), claim(record, EVE)]
     both = Policy((ADA.public, EVE.public), 3, identities=named("ada@example.org", "*"), trusted_root=by.root)
