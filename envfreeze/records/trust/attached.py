@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
@@ -26,6 +25,7 @@ from envfreeze.store.download import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envfreeze.digest import Digest
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress

@@ -165,4 +165,4 @@ def test_each_lock_is_found_by_itself(image, registries):
     for number in (b"1", b"2"):
         attached.put(image, [image.digest], envelope.sign(number, PAIR), [number], registries=registries)
     wanted = [Digest.of(one) for one in (b"1", b"2", b"gone")]
-    assert attached.locks(image, wanted, registries=registries) == dict(zip(wanted, (b"1", b"2")))
+    assert attached.locks(image, wanted, registries=registries) == {wanted[0]: b"1", wanted[1]: b"2"}

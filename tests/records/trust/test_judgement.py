@@ -130,6 +130,19 @@ def test_several_of_one_pattern_count_once(record, by):
     assert len(judgement.verified(found, record.digest, apart)[0].signers) == 2
 
 
+def test_two_identities_that_read_alike_are_two(record, by):
+    """Where a space stands makes the difference, and one who signs is not counted for both."""
+    asked = Policy(
+        (),
+        2,
+        identities=(Identity("https://login* *", "*org"), Identity("https://login*", "* *org")),
+        trusted_root=by.root,
+    )
+    found = [by(record, "ada lovelace@example.org")]
+    with pytest.raises(UntrustedError):
+        judgement.verified(found, record.digest, asked)
+
+
 def test_the_newest_build_comes_first(record):
     later = replace(record, at="2027-01-01T00:00:00Z")
     found = judgement.verified([claim(record), claim(later)], record.digest, ASKED)

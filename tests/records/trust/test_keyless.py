@@ -132,6 +132,23 @@ def test_a_token_that_will_not_do_is_refused_and_not_quoted(instance, config, cl
     assert CERTIFY not in instance.seen
 
 
+@pytest.mark.parametrize("claims", [{"iss": {}}, {"nbf": "1"}, {"exp": str(int(time.time()) + 60)}])
+def test_claims_of_other_types_are_refused(sigstore_instance, instance, config, claims):
+    token = instance.token("ada@example.org", key=sigstore_instance.Key())
+    head, _, sealed = token.split(".")
+    said = {"iss": "x", "sub": "x", "aud": "sigstore", "iat": 1, "exp": int(time.time()) + 60} | claims
+    body = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+    with pytest.raises(UsageError, match="SIGSTORE_ID_TOKEN is no identity token"):
+        signing(config, f"{head}.{body}.{sealed}").check()
+
+
+def test_a_token_on_the_command_line_is_not_quoted(instance, config):
+    token = instance.token("ada@example.org")
+    with pytest.raises(UsageError, match="itself") as caught:
+        Keyless(config, Source(Path(token), {})).check()
+    assert not quotes(told(caught.value), token)
+
+
 def test_what_is_no_token_is_not_quoted(config):
     with pytest.raises(UsageError) as caught:
         signing(config, "hush-hush").check()
@@ -229,6 +246,14 @@ def test_what_the_configuration_does_not_trust_is_not_given_out(instance, config
 # -------------------------------------------------------------------------------------------- the files
 
 
+def in_snake_case(document):
+    """The names of the format's other form, which the library reads as well."""
+    servers = document.pop("signingConfig")
+    servers["ca_urls"] = servers.pop("caUrls")
+    servers["ca_urls"][0]["url"] = "http://user:hush@fulcio.example.org"
+    document["signing_config"] = servers
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
@@ -242,6 +267,12 @@ def test_what_the_configuration_does_not_trust_is_not_given_out(instance, config
             UsageError,
             "identities are sent to https alone",
         ),
+        (
+            lambda it: it["signingConfig"]["caUrls"][0].update(url="http://["),
+            UsageError,
+            "identities are sent to https alone",
+        ),
+        (in_snake_case, UsageError, "has http://fulcio.example.org for a certificate authority"),
     ],
 )
 def test_a_configuration_that_is_wrong_is_named(instance, config, change, error, said):
