@@ -26,6 +26,10 @@ VARIABLE: Final = "SIGSTORE_ID_TOKEN"
 
 _LONGEST = 1 << 16
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_ANSWERED = re.compile(r"( \(|(?<=encountered an error):).*", re.DOTALL)
+"""The end of what the library says: it quotes what was answered."""
+
+_GITLAB = "in .gitlab-ci.yml: id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}"
 _GITHUB = "in GitHub Actions: permissions: id-token: write; forks' pull requests never have it"
 
 
@@ -102,8 +106,11 @@ def _ambient() -> str:
     except IdentityError as error:
         if isinstance(error.__cause__, GitHubOidcPermissionCredentialError):
             raise UsageError("this job may not ask for an identity token", hint=_GITHUB) from None
-        # The rest of it quotes what was answered.
-        said = str(error).partition(" (")[0]
+        said = _ANSWERED.sub("", str(error))
+        if said.startswith("GitLab:"):  # which has a variable, and no server that is asked
+            raise UsageError(
+                f"this job has no identity token: there is no {VARIABLE}", hint=_GITLAB
+            ) from None
         raise NetworkError(f"this CI does not give an identity token: {said}") from None
     except (HTTPError, OSError, SubprocessError, ValueError) as error:
         raise NetworkError(f"this CI does not give an identity token ({type(error).__name__})") from None

@@ -112,6 +112,32 @@ def test_without_an_identity_it_is_said_what_to_do(config):
     assert "--key" in caught.value.hint
 
 
+@pytest.mark.usefixtures("_nowhere")
+def test_in_gitlab_it_is_said_what_the_job_lacks(config, monkeypatch):
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
+    with pytest.raises(UsageError, match="SIGSTORE_ID_TOKEN") as caught:
+        signing(config, "").check()
+    assert "id_tokens" in caught.value.hint
+
+
+@pytest.mark.usefixtures("_nowhere")
+@pytest.mark.parametrize(
+    ("variable", "program"), [("CIRCLECI", "circleci"), ("BUILDKITE", "buildkite-agent")]
+)
+def test_what_a_failing_program_of_the_ci_says_is_not_quoted(
+    instance, config, variable, program, monkeypatch, tmp_path
+):
+    token = instance.token("ada@example.org")
+    (tmp_path / program).write_text(f"#!/bin/sh\necho '{token}' | tee /dev/stderr\nexit 1\n")
+    (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(NetworkError, match="encountered an error") as caught:
+        signing(config, "").check()
+    assert not quotes(told(caught.value), token)
+
+
 @pytest.fixture
 def _nowhere(monkeypatch):
     """No CI whose identity could be asked for."""
