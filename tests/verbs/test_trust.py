@@ -187,6 +187,19 @@ def test_a_damaged_record_beside_the_image_is_not_asked(project, registry, pair,
     assert outcome.verdict.level is Level.IDENTICAL
 
 
+@pytest.mark.parametrize("builder", ["\udcff", "https://ci.example.org\n"])
+def test_a_builder_that_is_no_text_is_refused(project, pair, builder):
+    with pytest.raises(UsageError, match="--builder-id"):
+        attest("127.0.0.1:9/x:v1", key=pair, root=project.root, builder=builder)
+
+
+def test_offline_it_is_said_where_the_signature_would_be(project, pair):
+    image = "127.0.0.1:9/x@sha256:" + "0" * 64
+    with pytest.raises(UsageError, match="and --offline asks nobody") as caught:
+        trusted.check(image, the_policy(pair), root=project.root, offline=True)
+    assert "leave --offline out" in caught.value.hint
+
+
 def test_only_what_is_recorded_here_is_signed(pushed, project, pair):
     project.git("update-ref", "-d", "refs/notes/envfreeze")
     with pytest.raises(UsageError, match="no record"), Cache.open(project.cache) as cache:
