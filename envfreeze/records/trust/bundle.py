@@ -188,4 +188,6 @@ def _reason(error: Exception) -> str:
     for theirs, reason in _REASONS:
         if theirs in said:
             return reason
+    # It quotes what anybody may have attached, and a terminal obeys some characters.
+    said = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in said)
     return said[:200] or type(error).__name__
