@@ -212,7 +212,7 @@ def test_a_refusal_is_told_without_the_token_that_it_quotes(instance, config, si
     with pytest.raises(NetworkError, match="HTTP 400, no identities of this kind"):
         signing(config, instance.token("ada@example.org")).sign(STATEMENT)
     instance.faults[CERTIFY] = lambda _: (400, b'{"code": 3, "message": "\\u001b[2J"}')
-    with pytest.raises(NetworkError, match="HTTP 400$"):
+    with pytest.raises(NetworkError, match=r"HTTP 400$"):
         signing(config, instance.token("ada@example.org")).sign(STATEMENT)
 
 
