@@ -83,7 +83,8 @@ def attest(
         progress: told what happens.
 
     Raises:
-        UsageError: there is no such key, identity or record, or nowhere to put what was signed.
+        UsageError: there is no such key, identity or record, nowhere to put what was signed, or `builder` is
+            no URI.
         UntrustedError: the record or the lock is damaged, the key's password is another, or what Sigstore's
             servers gave does not verify.
         NetworkError: the registry does not have the image, or does not take this; Sigstore's servers do not
@@ -91,6 +92,8 @@ def attest(
         MachineError: the file cannot be written.
 
     """
+    if not builder.isprintable():  # above all what is no Unicode, which no statement can hold
+        raise UsageError(f"--builder-id {builder!r} is no URI", hint="https://ci.example.org/team, say")
     who = read_private(key, progress=progress) if isinstance(key, str) else key
     if isinstance(who, Keyless):
         who.check()

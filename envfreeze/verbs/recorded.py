@@ -144,7 +144,9 @@ class _Search:
             return self.store.restore(record, self._folder())
         except UsageError as error:
             self.missing = self.missing or error
-        attached = {**({} if self.offline else self.store.attached(record)), **self.locks}
+        attached = dict(self.locks)
+        if not self.offline and any(file.digest not in attached for file in record.source.lock.values()):
+            attached = {**self.store.attached(record), **attached}
         if not self.offline and (self._fetched_sources(record) or attached):
             try:
                 return self.store.restore(record, self._folder(), attached)

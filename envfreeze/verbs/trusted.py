@@ -94,6 +94,11 @@ def gather(
         locks: Mapping[Digest, bytes] = {}
         if repository is None or offline:
             if not claims:
+                if repository is not None:
+                    raise UsageError(
+                        f"what is signed about {text} is in {repository}, and --offline asks nobody",
+                        hint="leave --offline out, or give the signed file: --attestation FILE",
+                    )
                 raise UsageError(
                     f"nothing says where to look for what is signed about {text}",
                     hint="name the image in its registry, or give the signed file: --attestation FILE",

@@ -8,12 +8,15 @@ import pytest
 
 from envfreeze.cli.commands import run
 from envfreeze.compare.model import Level
+from envfreeze.digest import Digest
 from envfreeze.errors import AnswerIsNoError, UntrustedError, UsageError
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.connection import Registries
+from envfreeze.oci.registry.referrers import Part, attach
 from envfreeze.progress import SILENT
 from envfreeze.project.load import load
 from envfreeze.records import lines
+from envfreeze.records.registry_shelf import TYPE
 from envfreeze.records.trust import attached, envelope, keys, policy, provenance
 from envfreeze.replacing import replace
 from envfreeze.store.cache import Cache
@@ -166,6 +169,35 @@ def test_a_changed_lock_beside_the_envelope_is_found(signed, registry, pair, tmp
     registry.blobs[NAME][digest] = registry.blobs[NAME][digest].replace(b"trixie", b"sidsid")
     with pytest.raises(UntrustedError, match="digest"):
         trusted.check(signed, the_policy(pair, bases=("apt:debian/trixie",)), root=tmp_path)
+
+
+def test_a_damaged_record_beside_the_image_is_not_asked(project, registry, pair, verified, tmp_path):
+    project.write("requirements.txt", "alpha\ngamma\n# not committed\n")
+    with Cache.open(project.cache) as cache:
+        digest = build(
+            load(project.root), push=f"{registry.host}/{NAME}:v1", sign_key=pair, cache=cache
+        ).digest
+    image = f"{registry.host}/{NAME}@{digest}"
+    with Registries() as registries:
+        attach(Reference.parse(image), [Part(TYPE, b"record")], artifact_type=TYPE, registries=registries)
+    registry.blobs[NAME][str(Digest.of(b"record"))] = b"changed"
+    elsewhere = tmp_path / "elsewhere"  # the change has to be fetched; the lock lies beside what is signed
+    project.git("clone", "-q", "--no-local", str(project.root), str(elsewhere))
+    outcome = verified(image, the_policy(pair, dirty=True), root=elsewhere)
+    assert outcome.verdict.level is Level.IDENTICAL
+
+
+@pytest.mark.parametrize("builder", ["\udcff", "https://ci.example.org\n"])
+def test_a_builder_that_is_no_text_is_refused(project, pair, builder):
+    with pytest.raises(UsageError, match="--builder-id"):
+        attest("127.0.0.1:9/x:v1", key=pair, root=project.root, builder=builder)
+
+
+def test_offline_it_is_said_where_the_signature_would_be(project, pair):
+    image = "127.0.0.1:9/x@sha256:" + "0" * 64
+    with pytest.raises(UsageError, match="and --offline asks nobody") as caught:
+        trusted.check(image, the_policy(pair), root=project.root, offline=True)
+    assert "leave --offline out" in caught.value.hint
 
 
 def test_only_what_is_recorded_here_is_signed(pushed, project, pair):

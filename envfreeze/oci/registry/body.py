@@ -10,18 +10,23 @@ if TYPE_CHECKING:
     import httpx
 
 
+class TooLongError(AttemptError):
+    """The answer is longer than what was asked for can be."""
+
+
 def whole(response: httpx.Response, limit: int) -> bytes:
     """The body of an answer, as it was sent.
 
     Raises:
-        AttemptError: it is longer than `limit` bytes, or ended before its stated length.
+        TooLongError: it is longer than `limit` bytes.
+        AttemptError: it ended before its stated length.
 
     """
     body = bytearray()
     for chunk in response.iter_raw():
         body += chunk
         if len(body) > limit:
-            raise AttemptError(f"it sends more than {limit} bytes")
+            raise TooLongError(f"it sends more than {limit} bytes")
     length = response.headers.get("content-length", "")
     if length.isdigit() and int(length) != len(body):
         raise AttemptError(f"it ended after {len(body)} of {length} bytes", again=True)

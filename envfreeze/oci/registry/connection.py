@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from envfreeze.errors import NetworkError, UntrustedError
 from envfreeze.oci import canonical, media
 from envfreeze.oci.registry import places as whereabouts
-from envfreeze.oci.registry.body import whole
+from envfreeze.oci.registry.body import TooLongError, whole
 from envfreeze.oci.registry.document import hold, read
 from envfreeze.oci.registry.door import Door
 from envfreeze.oci.registry.scheme import speaks_tls
@@ -124,7 +124,10 @@ class Registries:
         what = f"{name}@{descriptor.digest}"
 
         def one(place: Place) -> bytes:
-            raw, _ = self._get(f"{place.url}/blobs/{descriptor.digest}", {}, canonical.LIMIT)
+            try:
+                raw, _ = self._get(f"{place.url}/blobs/{descriptor.digest}", {}, canonical.LIMIT)
+            except TooLongError as failure:  # no matter how often, or where
+                raise UntrustedError(f"{what} has more than {canonical.LIMIT} bytes") from failure
             hold(raw, descriptor.digest, what)
             return raw
 

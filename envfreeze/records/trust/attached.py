@@ -6,24 +6,26 @@ of its own, as cosign 3 writes and reads it, which takes one blob and no other; 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.attestations import add_att, att_tag_of, listed_att
-from envfreeze.oci.registry.referrers import EMPTY, Part, attach, fetch, listed, parts_of
+from envfreeze.oci.registry.referrers import EMPTY, Part, attach, listed, parts_of
 from envfreeze.progress import SILENT
 from envfreeze.records.registry_shelf import LOCK
 from envfreeze.records.trust import bundle, provenance
 from envfreeze.records.trust.bundle import Bundle
 from envfreeze.records.trust.envelope import MEDIA_TYPE
+from envfreeze.store.download import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envfreeze.digest import Digest
     from envfreeze.oci.descriptor import Descriptor
     from envfreeze.oci.registry.connection import Registries
     from envfreeze.progress import Progress
@@ -123,8 +125,8 @@ def put(
 def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
     """Read all envelopes and bundles that are attached to an image, each once.
 
-    What is damaged is told in its place: anybody who may push can leave such things, and they must not hide
-    what is sound.
+    What is damaged or gone is told in its place: anybody who may push can leave such things, and they must
+    not hide what is sound.
 
     Args:
         reference: the image; its digest counts.
@@ -132,7 +134,7 @@ def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
 
     Raises:
         NetworkError: the registry does not answer.
-        UntrustedError: its lists are malformed.
+        UntrustedError: its list of referrers is malformed.
 
     """
     claims: list[Found] = []
@@ -142,16 +144,21 @@ def found(reference: Reference, *, registries: Registries) -> tuple[Found, ...]:
         where = f"{reference.name}@{referrer.descriptor.digest}"
         try:
             first = parts_of(reference, referrer, registries=registries)[:1]
-        except UntrustedError as error:
+        except (NotFoundError, UntrustedError) as error:
             if _is_signed(referrer.artifact_type):
                 claims.append(Found(where, b"", error.message))
         else:
             signed = [part for part in first if _is_signed(part.media_type)]
             claims += [_read(reference, part, where, registries) for part in signed]
-    for part in listed_att(reference, registries=registries):
-        if part.media_type == MEDIA_TYPE:
-            where = f"{reference.name}:{att_tag_of(_of(reference))} ({part.digest})"
-            claims.append(_read(reference, part, where, registries))
+    tag = f"{reference.name}:{att_tag_of(_of(reference))}"
+    try:
+        envelopes = [
+            one for one in listed_att(reference, registries=registries) if one.media_type == MEDIA_TYPE
+        ]
+    except UntrustedError as error:
+        claims.append(Found(tag, b"", error.message))
+    else:
+        claims += [_read(reference, one, f"{tag} ({one.digest})", registries) for one in envelopes]
     return tuple({(one.content, one.damage): one for one in reversed(claims)}.values())[::-1]
 
 
@@ -174,14 +181,17 @@ def _of(reference: Reference) -> Digest:
 def _read(reference: Reference, part: Descriptor, where: str, registries: Registries) -> Found:
     try:
         return Found(where, registries.read(reference.name, part))
-    except UntrustedError as error:
+    except (NotFoundError, UntrustedError) as error:
         return Found(where, b"", error.message)
 
 
 def locks(
     reference: Reference, wanted: Iterable[Digest], *, registries: Registries
 ) -> Mapping[Digest, bytes]:
-    """Read lock files that are attached beside what is signed, by their digests; {} where one is missing.
+    """Read lock files that are attached beside what is signed, by their digests; those that are there.
+
+    Each is looked for by itself: what is signed may be of several locks, and who attaches something else
+    with one of them must not hide it.
 
     Raises:
         NetworkError: the registry does not answer.
@@ -189,14 +199,16 @@ def locks(
 
     """
     needed = set(wanted)
+    contents: dict[Digest, bytes] = {}
     for referrer in listed(reference, registries=registries):
         if referrer.artifact_type not in {MEDIA_TYPE, LOCK}:
             continue
         try:
             parts = parts_of(reference, referrer, registries=registries)
-        except UntrustedError:
+        except (NotFoundError, UntrustedError):
             continue  # somebody else's
-        if needed <= {part.digest for part in parts}:
-            read = fetch(reference, referrer, registries=registries)
-            return {Digest.of(part.content): part.content for part in read if part.media_type == LOCK}
-    return {}
+        for part in parts:
+            if part.digest in needed - contents.keys():
+                with suppress(NotFoundError):
+                    contents[part.digest] = registries.read(reference.name, part)
+    return contents

@@ -50,7 +50,7 @@ def of_image(document: bytes, form: str, image: Digest) -> bytes:
 def is_bill(payload: bytes) -> bool:
     """Whether a statement says that it is of a bill of materials."""
     try:
-        return canonical.parse(payload, "statement").get("predicateType") in _FORMS
+        return str(canonical.parse(payload, "statement").get("predicateType")) in _FORMS
     except UntrustedError:
         return False
 

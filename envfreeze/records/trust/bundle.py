@@ -91,7 +91,7 @@ def is_bundle(document: Mapping[str, Any]) -> bool:
     return str(document.get("mediaType", "")).startswith(MEDIA_TYPES)
 
 
-def envelope_of(document: Mapping[str, Any]) -> bytes | None:
+def envelope_of(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Give the envelope of a bundle that a key has signed, as cosign 3 makes it; None: of others.
 
     There is no certificate in it, and what a log says of it does not matter: who has the key verifies.
@@ -99,7 +99,7 @@ def envelope_of(document: Mapping[str, Any]) -> bytes | None:
     material, envelope = document.get("verificationMaterial"), document.get("dsseEnvelope")
     if not isinstance(material, dict) or "publicKey" not in material or not isinstance(envelope, dict):
         return None
-    return canonical.dump(envelope)
+    return envelope
 
 
 def payload_of(document: Mapping[str, Any], what: str) -> bytes:
@@ -188,4 +188,6 @@ def _reason(error: Exception) -> str:
     for theirs, reason in _REASONS:
         if theirs in said:
             return reason
+    # It quotes what anybody may have attached, and a terminal obeys some characters.
+    said = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in said)
     return said[:200] or type(error).__name__

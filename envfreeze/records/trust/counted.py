@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 Signer: TypeAlias = PublicKey | Certified
 """Who has signed."""
 
+_Entry: TypeAlias = str | tuple[str, str]
+"""An entry of a policy: a key's id, or the patterns of an identity."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -68,7 +71,7 @@ def those_of(
 
     """
     reader = _Reader(policy, offline, progress)
-    signers: dict[bytes, dict[str, Signer]] = {}
+    signers: dict[bytes, dict[_Entry, Signer]] = {}
     where: dict[bytes, str] = {}
     refused: list[str] = []
     for one in found:
@@ -80,7 +83,7 @@ def those_of(
         where.setdefault(payload, one.where)
         signers.setdefault(payload, {}).update(by)
     good = []
-    order = [*(key.id for key in policy.keys), *map(_entry, policy.identities)]
+    order: list[_Entry] = [*(key.id for key in policy.keys), *map(_entry, policy.identities)]
     for payload, by in signers.items():
         in_order = tuple(by[entry] for entry in order if entry in by)
         if len(in_order) >= policy.signatures:
@@ -94,15 +97,15 @@ def those_of(
     return good, refused
 
 
-def _entry(identity: Identity) -> str:
-    return f"{identity.issuer} {identity.subject}"
+def _entry(identity: Identity) -> tuple[str, str]:
+    return identity.issuer, identity.subject
 
 
 class _Reader:
     def __init__(self, policy: Policy, offline: bool, progress: Progress) -> None:
         self._policy, self._offline, self._progress = policy, offline, progress
 
-    def read(self, one: Found) -> tuple[bytes, dict[str, Signer]]:
+    def read(self, one: Found) -> tuple[bytes, dict[_Entry, Signer]]:
         """Give what is signed, and by whom of the policy.
 
         Raises:
@@ -111,15 +114,14 @@ class _Reader:
         """
         if one.damage:
             raise UntrustedError(f"{one.where}: {one.damage}")
-        content: bytes | None = one.content
-        if bundles.is_bundle(document := canonical.parse(one.content, one.where)):
-            content = bundles.envelope_of(document)
-        if content is None:
+        document = canonical.parse(one.content, one.where)
+        envelope = bundles.envelope_of(document) if bundles.is_bundle(document) else document
+        if envelope is None:
             return self._bundle(one)
-        read = envelopes.parse(content, one.where)
+        read = envelopes.of_document(envelope, one.where)
         return read.payload, {key.id: key for key in envelopes.signers(read, self._policy.keys)}
 
-    def _bundle(self, one: Found) -> tuple[bytes, dict[str, Signer]]:
+    def _bundle(self, one: Found) -> tuple[bytes, dict[_Entry, Signer]]:
         if not self._policy.identities:
             raise UntrustedError(f"{one.where} is signed by an identity, and the policy names keys alone")
         with sigstore_library.told(self._progress):

@@ -16,7 +16,7 @@ from envfreeze.errors import UntrustedError
 from envfreeze.oci import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from envfreeze.records.trust.keys import KeyPair, PublicKey
 
@@ -95,7 +95,11 @@ def parse(content: bytes, what: str) -> Envelope:
         UntrustedError: it is none, it is damaged, or its payload is no statement of in-toto.
 
     """
-    document = canonical.parse(content, what)
+    return of_document(canonical.parse(content, what), what)
+
+
+def of_document(document: Mapping[str, Any], what: str) -> Envelope:
+    """Read an envelope out of its parsed JSON; as `parse`."""
     payload_type = document.get("payloadType")
     if payload_type != IN_TOTO:
         raise UntrustedError(f"{what} is signed as {payload_type!r}, and a statement is {IN_TOTO!r}")

@@ -176,4 +176,5 @@ def _message(response: object, token: IdentityToken) -> str:
         return ""
     if not isinstance(said, str) or any(part in said for part in str(token).split(".")):
         return ""
-    return f", {' '.join(said.split())[:_LONGEST_WORD]}"
+    said = " ".join(said.split())[:_LONGEST_WORD]
+    return f", {said}" if said.isprintable() else ""

@@ -32,6 +32,7 @@ KINDS: Final = ("ed25519", "ecdsa-p256")
 
 _ENVIRONMENT = "env://"
 _LONGEST = 1 << 16
+_LONGEST_PASSWORD = 1023  # what OpenSSL asks for
 _OTHERS = 0o077
 _COSIGN = (b"ENCRYPTED COSIGN PRIVATE KEY", b"ENCRYPTED SIGSTORE PRIVATE KEY")
 _UNSUPPORTED = "keys are ed25519 or ECDSA over P-256"
@@ -134,7 +135,7 @@ def read_private(place: str, environ: Mapping[str, str] = os.environ, progress: 
     if encrypted and password is None:
         raise UsageError(f"the key {place} is encrypted", hint=f"put its password into {PASSWORD}")
     try:
-        key = load_pem_private_key(pem, password.encode() if encrypted and password else None)
+        key = load_pem_private_key(pem, _bytes_of(password) if encrypted and password else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         if encrypted:
             raise UntrustedError(
@@ -169,7 +170,7 @@ def write(pair: KeyPair, path: Path, environ: Mapping[str, str] = os.environ) ->
         The file of the public key: the same name with `.pub` behind it.
 
     Raises:
-        UsageError: a file is there.
+        UsageError: a file is there, the path names none, or the password is too long.
         MachineError: it cannot be written.
 
     """
@@ -180,10 +181,16 @@ def write(pair: KeyPair, path: Path, environ: Mapping[str, str] = os.environ) ->
         load_pem_private_key,
     )
 
+    if not path.name:
+        raise UsageError(f"{path} is a folder, where the name of a new file belongs")
     private = pair.signer.private_bytes
-    if password := environ.get(PASSWORD):
+    if password := _bytes_of(environ.get(PASSWORD, "")):
+        if len(password) > _LONGEST_PASSWORD:
+            raise UsageError(
+                f"{PASSWORD} holds more than {_LONGEST_PASSWORD} bytes, which no key is read with"
+            )
         private = load_pem_private_key(private, None).private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode())
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password)
         )
     public = path.with_name(f"{path.name}.pub")
     written: list[Path] = []
@@ -235,6 +242,11 @@ def _described(key: PublicKeyTypes, what: str) -> SSlibKey:
     return SSlibKey.from_crypto(key, keyid=hashlib.sha256(der).hexdigest())
 
 
+def _bytes_of(variable: str) -> bytes:
+    """What stands in an environment variable, which need not be UTF-8."""
+    return variable.encode(errors="surrogateescape")
+
+
 def _private_bytes(place: str, environ: Mapping[str, str], progress: Progress) -> bytes:
     from pathlib import Path  # noqa: PLC0415 - types alone need it otherwise
 
@@ -242,7 +254,12 @@ def _private_bytes(place: str, environ: Mapping[str, str], progress: Progress) -
         text = environ.get(place.removeprefix(_ENVIRONMENT))
         if not text:
             raise UsageError(f"--key {place}: there is no such variable in the environment, or it is empty")
-        return text.encode()
+        return _bytes_of(text)
+    if "PRIVATE KEY" in place:  # a variable that the shell has put in; it must stand in no message
+        raise UsageError(
+            "--key has a private key itself, where its file or env://NAME belongs",
+            hint="every process of the machine can read a command line: --key env://NAME",
+        )
     try:
         with Path(place).open("rb") as file:
             state = os.fstat(file.fileno())

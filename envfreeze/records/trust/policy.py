@@ -93,8 +93,10 @@ def read(path: Path) -> Policy:
     """
     try:
         with path.open("rb") as file:
-            text = file.read(_LARGEST).decode()
-        document = tomli.loads(text)
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:  # what is cut off would be allowed
+            raise UsageError(f"{path} is too large for a policy: more than {_LARGEST} bytes")
+        document = tomli.loads(content.decode())
     except FileNotFoundError:
         raise UsageError(f"there is no policy {path}") from None
     except OSError as error:
@@ -121,7 +123,9 @@ def parse(document: Mapping[str, Any], path: Path) -> Policy:
     if schema != SCHEMA or isinstance(schema, bool):
         reader.wrong("schema", f"has to be {SCHEMA}")
     identities = tuple(reader.identities(document.get("identity", [])))
-    keys = tuple(reader.keys(document.get("key") or ([] if identities else None)))
+    keys = tuple(reader.keys(document.get("key", [] if identities else None)))
+    if not keys and not identities:
+        reader.nobody()
     signatures = document.get("signatures", 1)
     most = len(keys) + len(identities)
     if type(signatures) is not int or not 1 <= signatures <= most:
@@ -165,6 +169,10 @@ class _Reader:
                     f"{where}{key}", "is no key of a policy", f"did you mean {near[0]}?" if near else ""
                 )
 
+    def nobody(self) -> NoReturn:
+        hint = "[[key]] with file or public, or [[identity]] with issuer and subject"
+        self.wrong("key", "names nobody who may sign", hint)
+
     def texts(self, table: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
         value = table.get(key)
         if value is None:
@@ -183,7 +191,7 @@ class _Reader:
         value = table.get(key)
         if value is None:
             return None
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or "\0" in value:
             self.wrong(key, "has to be the name of a file")
         return self.path.parent / value
 
@@ -204,11 +212,8 @@ class _Reader:
         return found
 
     def keys(self, value: object) -> list[PublicKey]:
-        if value == []:
-            return []
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            hint = "[[key]] with file or public, or [[identity]] with issuer and subject"
-            self.wrong("key", "names nobody who may sign", hint)
+            self.nobody()
         found: dict[str, PublicKey] = {}
         for number, table in enumerate(value, 1):
             self.known(table, _KEY_KEYS, "key.")
@@ -223,7 +228,7 @@ class _Reader:
 
     def texts_of(self, table: Mapping[str, object], where: str) -> None:
         for name, text in table.items():
-            if not isinstance(text, str) or not text:
+            if not isinstance(text, str) or not text or "\0" in text:
                 self.wrong(f"{where}{name}", "has to be a text")
 
     def key(self, table: Mapping[str, str]) -> PublicKey:

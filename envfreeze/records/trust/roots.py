@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from envfreeze.errors import MachineError, NetworkError, UntrustedError, UsageError
 from envfreeze.oci import canonical
+from envfreeze.project.urls import without_credentials
 from envfreeze.records.trust import sigstore_library
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ def read_config(path: Path) -> ClientTrustConfig:
     try:
         read = ClientTrustConfig.from_json(content.decode())
         read.trusted_root  # noqa: B018 - reading it is the check
-        read.signing_config  # noqa: B018 - reading it is the check
+        authority = read.signing_config.get_fulcio().url  # the one that will be asked
     except (Error, ValueError) as error:
         raise _wrong(path, error) from error
-    for service in document["signingConfig"].get("caUrls", ()):
-        _hold_secret(path, service["url"])
+    _hold_secret(path, authority)
     return read
 
 
@@ -121,13 +121,12 @@ def _wrong(path: Path, error: Exception) -> UntrustedError:
 
 def _hold_secret(path: Path, url: str) -> None:
     """An identity token is sent there: not in the clear, but on this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
-        return
     try:
-        if ipaddress.ip_address(host).is_loopback:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme == "https" or host == "localhost" or ipaddress.ip_address(host).is_loopback:
             return
     except ValueError:
         pass
-    raise UsageError(f"{path} has {url} for a certificate authority: identities are sent to https alone")
+    told = without_credentials(url)
+    raise UsageError(f"{path} has {told} for a certificate authority: identities are sent to https alone")

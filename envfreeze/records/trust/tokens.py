@@ -7,6 +7,7 @@ CI, never from the command line, which every process of the machine can read, an
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,11 @@ VARIABLE: Final = "SIGSTORE_ID_TOKEN"
 """The environment variable with a token, which GitLab's `id_tokens` can set and sigstore's tools read too."""
 
 _LONGEST = 1 << 16
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_ANSWERED = re.compile(r"( \(|(?<=encountered an error):).*", re.DOTALL)
+"""The end of what the library says: it quotes what was answered."""
+
+_GITLAB = "in .gitlab-ci.yml: id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}"
 _GITHUB = "in GitHub Actions: permissions: id-token: write; forks' pull requests never have it"
 
 
@@ -58,7 +64,7 @@ class Source:
             raw, where = _ambient(), "the identity token of this CI"
         try:
             return IdentityToken(raw)
-        except IdentityError:
+        except (IdentityError, TypeError):  # the latter: times or an issuer of another type
             # What is wrong with it, in its words, could quote it.
             raise UsageError(
                 f"{where} is no identity token for Sigstore, or it has expired",
@@ -69,6 +75,11 @@ class Source:
         if self._poured:
             return self._poured[0], f"what came from {self.file}"
         if self.file is not None:
+            if _TOKEN.fullmatch(str(self.file)):
+                raise UsageError(
+                    "--identity-token has a token itself, where its file belongs",
+                    hint=f"every process of the machine can read a command line: put it into {VARIABLE}",
+                )
             try:
                 with self.file.open("rb") as stream:
                     text = stream.read(_LONGEST).decode("ascii", "replace").strip()
@@ -95,8 +106,11 @@ def _ambient() -> str:
     except IdentityError as error:
         if isinstance(error.__cause__, GitHubOidcPermissionCredentialError):
             raise UsageError("this job may not ask for an identity token", hint=_GITHUB) from None
-        # The rest of it quotes what was answered.
-        said = str(error).partition(" (")[0]
+        said = _ANSWERED.sub("", str(error))
+        if said.startswith("GitLab:"):  # which has a variable, and no server that is asked
+            raise UsageError(
+                f"this job has no identity token: there is no {VARIABLE}", hint=_GITLAB
+            ) from None
         raise NetworkError(f"this CI does not give an identity token: {said}") from None
     except (HTTPError, OSError, SubprocessError, ValueError) as error:
         raise NetworkError(f"this CI does not give an identity token ({type(error).__name__})") from None

@@ -9,6 +9,7 @@ import pytest
 
 from envfreeze.digest import Digest
 from envfreeze.errors import UntrustedError
+from envfreeze.oci import canonical
 from envfreeze.oci.reference import Reference
 from envfreeze.oci.registry.attestations import att_tag_of, listed_att
 from envfreeze.oci.registry.connection import Registries
@@ -85,12 +86,14 @@ def test_many_at_once_lose_nothing(image, registries, tmp_path):
     assert len(listed_att(image, registries=registries)) == 4
 
 
-def test_what_is_malformed_under_the_tag_is_refused(image, registry, registries):
+def test_what_is_malformed_under_the_tag_is_told_and_not_added_to(image, registry, registries):
+    signed = put(image, registries)
     for layers in (None, [{}], [{"mediaType": "x", "digest": "sha256:0", "size": 1}]):
         raw = json.dumps({"schemaVersion": 2, "config": {}, "layers": layers}).encode()
         registry.document(raw, "application/vnd.oci.image.manifest.v1+json", NAME, att_tag_of(image.digest))
-        with pytest.raises(UntrustedError):
-            attached.found(image, registries=registries)
+        sound = attached.found(image, registries=registries)
+        assert [one.content for one in sound if not one.damage] == [signed.render()]  # the referrer
+        assert [one.where for one in sound if one.damage] == [f"{image.name}:{att_tag_of(image.digest)}"]
         with pytest.raises(UntrustedError):
             put(image, registries)
 
@@ -127,3 +130,39 @@ def test_a_damaged_envelope_does_not_hide_a_sound_one(image, registry, registrie
     assert [one.content for one in sound] == [second.render()]
     assert damaged
     assert all("digest" in one.damage for one in damaged)
+
+
+def test_what_was_deleted_does_not_hide_what_is_there(image, registry, registries):
+    registry.referrers = False  # whose list says still what was deleted
+    signed, second = put(image, registries), put(image, registries, b'{"second": 1}')
+    listed = json.loads(registry.manifests[NAME][tag_of(image.digest)][1])["manifests"]
+    del registry.manifests[NAME][listed[0]["digest"]]
+    del registry.blobs[NAME][str(Digest.of(signed.render()))]
+    found = attached.found(image, registries=registries)
+    assert [one.content for one in found if not one.damage] == [second.render()]
+    assert attached.locks(image, [Digest.of(b"lock")], registries=registries)
+
+
+def test_a_blob_that_is_too_large_does_not_hide_what_is_sound(image, registry, registries):
+    signed = put(image, registries)
+    blob = b"x" * (canonical.LIMIT + 1)
+    registry.blobs[NAME][str(Digest.of(blob))] = blob
+    layer = {"mediaType": envelope.MEDIA_TYPE, "digest": str(Digest.of(blob)), "size": 9}
+    manifest = {"schemaVersion": 2, "config": {}, "layers": [layer]}
+    registry.document(
+        json.dumps(manifest).encode(),
+        "application/vnd.oci.image.manifest.v1+json",
+        NAME,
+        att_tag_of(image.digest),
+    )
+    found = attached.found(image, registries=registries)
+    assert [one.content for one in found if not one.damage] == [signed.render()]
+    assert [one.damage for one in found if one.damage]
+
+
+def test_each_lock_is_found_by_itself(image, registries):
+    """Two builds that were signed of one image may have been locked at two times."""
+    for number in (b"1", b"2"):
+        attached.put(image, [image.digest], envelope.sign(number, PAIR), [number], registries=registries)
+    wanted = [Digest.of(one) for one in (b"1", b"2", b"gone")]
+    assert attached.locks(image, wanted, registries=registries) == {wanted[0]: b"1", wanted[1]: b"2"}

@@ -144,3 +144,8 @@ def test_a_bill_that_is_too_large_is_not_signed():
     large = canonical.dump({"x": "y" * (3 << 20)})
     with pytest.raises(UsageError, match="cannot be signed"):
         bills.of_image(large, "cyclonedx", IMAGE)
+
+
+@pytest.mark.parametrize("kind", ['"x"', "null", "[]", "{}", '"\\ud800"'])
+def test_a_statement_of_any_type_is_a_bill_or_is_none(kind):
+    assert not bills.is_bill(b'{"predicateType":%s}' % kind.encode())

@@ -117,6 +117,14 @@ def test_a_forged_bundle_is_refused_and_it_is_told_why(made, change, said):
         bundle.verify(changed(content, change), root, "it")
 
 
+def test_what_is_quoted_of_it_is_printable(made):
+    root, content, _ = made
+    with pytest.raises(UntrustedError) as caught:
+        bundle.verify(changed(content, lambda _, material: material.update({"\x1b[2J\u202e": 1})), root, "it")
+    assert "[2J" in caught.value.message
+    assert caught.value.message.isprintable()
+
+
 def test_the_log_entry_of_another_is_found(made):
     root, content, other = made
 

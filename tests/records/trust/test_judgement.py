@@ -99,6 +99,16 @@ def test_the_bundle_of_a_key_counts_by_the_key(record):
         judgement.verified([replace(found, content=bundle_of(claim(record, EVE)))], record.digest, ASKED)
 
 
+@pytest.mark.parametrize("odd", [b'"\\ud800"', b"1e999", b"[" * 900 + b"]" * 900])
+def test_the_bundle_of_a_key_is_read_as_it_is(record, odd):
+    """What JSON can say and no writer of it would does not end in an error of the writer."""
+    noise = (
+        b'{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{"x":%s},'
+        b'"verificationMaterial":{"publicKey":{}}}' % odd
+    )
+    assert judgement.verified([Found("noise", noise), claim(record)], record.digest, ASKED)
+
+
 def test_keys_and_identities_sign_the_same_statement_one_after_the_other(record, by):
     found = [claim(record), by(record, "ada@example.org"), claim(record, EVE)]
     both = Policy((ADA.public, EVE.public), 3, identities=named("ada@example.org", "*"), trusted_root=by.root)
@@ -118,6 +128,19 @@ def test_several_of_one_pattern_count_once(record, by):
         judgement.verified(found, record.digest, asked)
     apart = replace(asked, identities=named("ada@example.org", "bob@example.org"))
     assert len(judgement.verified(found, record.digest, apart)[0].signers) == 2
+
+
+def test_two_identities_that_read_alike_are_two(record, by):
+    """Where a space stands makes the difference, and one who signs is not counted for both."""
+    asked = Policy(
+        (),
+        2,
+        identities=(Identity("https://login* *", "*org"), Identity("https://login*", "* *org")),
+        trusted_root=by.root,
+    )
+    found = [by(record, "ada lovelace@example.org")]
+    with pytest.raises(UntrustedError):
+        judgement.verified(found, record.digest, asked)
 
 
 def test_the_newest_build_comes_first(record):

@@ -112,6 +112,32 @@ def test_without_an_identity_it_is_said_what_to_do(config):
     assert "--key" in caught.value.hint
 
 
+@pytest.mark.usefixtures("_nowhere")
+def test_in_gitlab_it_is_said_what_the_job_lacks(config, monkeypatch):
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.delenv("SIGSTORE_ID_TOKEN", raising=False)
+    with pytest.raises(UsageError, match="SIGSTORE_ID_TOKEN") as caught:
+        signing(config, "").check()
+    assert "id_tokens" in caught.value.hint
+
+
+@pytest.mark.usefixtures("_nowhere")
+@pytest.mark.parametrize(
+    ("variable", "program"), [("CIRCLECI", "circleci"), ("BUILDKITE", "buildkite-agent")]
+)
+def test_what_a_failing_program_of_the_ci_says_is_not_quoted(
+    instance, config, variable, program, monkeypatch, tmp_path
+):
+    token = instance.token("ada@example.org")
+    (tmp_path / program).write_text(f"#!/bin/sh\necho '{token}' | tee /dev/stderr\nexit 1\n")
+    (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(NetworkError, match="encountered an error") as caught:
+        signing(config, "").check()
+    assert not quotes(told(caught.value), token)
+
+
 @pytest.fixture
 def _nowhere(monkeypatch):
     """No CI whose identity could be asked for."""
@@ -130,6 +156,23 @@ def test_a_token_that_will_not_do_is_refused_and_not_quoted(instance, config, cl
         signing(config, token).check()
     assert not quotes(told(caught.value), token)
     assert CERTIFY not in instance.seen
+
+
+@pytest.mark.parametrize("claims", [{"iss": {}}, {"nbf": "1"}, {"exp": str(int(time.time()) + 60)}])
+def test_claims_of_other_types_are_refused(sigstore_instance, instance, config, claims):
+    token = instance.token("ada@example.org", key=sigstore_instance.Key())
+    head, _, sealed = token.split(".")
+    said = {"iss": "x", "sub": "x", "aud": "sigstore", "iat": 1, "exp": int(time.time()) + 60} | claims
+    body = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+    with pytest.raises(UsageError, match="SIGSTORE_ID_TOKEN is no identity token"):
+        signing(config, f"{head}.{body}.{sealed}").check()
+
+
+def test_a_token_on_the_command_line_is_not_quoted(instance, config):
+    token = instance.token("ada@example.org")
+    with pytest.raises(UsageError, match="itself") as caught:
+        Keyless(config, Source(Path(token), {})).check()
+    assert not quotes(told(caught.value), token)
 
 
 def test_what_is_no_token_is_not_quoted(config):
@@ -167,6 +210,9 @@ def test_a_refusal_is_told_without_the_token_that_it_quotes(instance, config, si
     assert not quotes(told(caught.value), token)
     instance.faults[CERTIFY] = lambda _: (400, b'{"code": 3, "message": "no identities\\nof this kind"}')
     with pytest.raises(NetworkError, match="HTTP 400, no identities of this kind"):
+        signing(config, instance.token("ada@example.org")).sign(STATEMENT)
+    instance.faults[CERTIFY] = lambda _: (400, b'{"code": 3, "message": "\\u001b[2J"}')
+    with pytest.raises(NetworkError, match=r"HTTP 400$"):
         signing(config, instance.token("ada@example.org")).sign(STATEMENT)
 
 
@@ -229,6 +275,14 @@ def test_what_the_configuration_does_not_trust_is_not_given_out(instance, config
 # -------------------------------------------------------------------------------------------- the files
 
 
+def in_snake_case(document):
+    """The names of the format's other form, which the library reads as well."""
+    servers = document.pop("signingConfig")
+    servers["ca_urls"] = servers.pop("caUrls")
+    servers["ca_urls"][0]["url"] = "http://user:hush@fulcio.example.org"
+    document["signing_config"] = servers
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
@@ -242,6 +296,12 @@ def test_what_the_configuration_does_not_trust_is_not_given_out(instance, config
             UsageError,
             "identities are sent to https alone",
         ),
+        (
+            lambda it: it["signingConfig"]["caUrls"][0].update(url="http://["),
+            UsageError,
+            "identities are sent to https alone",
+        ),
+        (in_snake_case, UsageError, "has http://fulcio.example.org for a certificate authority"),
     ],
 )
 def test_a_configuration_that_is_wrong_is_named(instance, config, change, error, said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -86,6 +87,31 @@ def test_what_cannot_sign_is_refused(content, said, tmp_path):
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(UsageError, match=said):
         keys.read_private(str(tmp_path / "key"), {})
+
+
+@pytest.mark.parametrize("name", [".", "/"])
+def test_a_folder_is_no_name_for_a_key(name):
+    with pytest.raises(UsageError, match="is a folder"):
+        keys.write(keys.generate(), Path(name), {})
+
+
+def test_a_password_is_any_bytes_that_a_variable_holds(tmp_path):
+    secret = {keys.PASSWORD: "\udcff"}
+    pair = keys.generate()
+    keys.write(pair, tmp_path / "key", secret)
+    assert keys.read_private(str(tmp_path / "key"), secret).public.id == pair.public.id
+    with pytest.raises(UsageError, match="more than 1023 bytes"):
+        keys.write(pair, tmp_path / "another", {keys.PASSWORD: "x" * 1024})
+    assert not (tmp_path / "another").exists()
+    with pytest.raises(UsageError, match="no private key"):
+        keys.read_private("env://KEY", {"KEY": "\udcff"})
+
+
+def test_a_key_on_the_command_line_is_not_quoted():
+    pem = keys.generate().signer.private_bytes.decode()
+    with pytest.raises(UsageError) as caught:
+        keys.read_private(pem, {})
+    assert pem.splitlines()[1] not in caught.value.message + caught.value.hint
 
 
 def test_a_missing_key_is_named(tmp_path):
