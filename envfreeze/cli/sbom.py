@@ -85,7 +85,8 @@ def sbom(
     quiet: Quiet = False,
 ) -> None:
     """Write the bill of materials of the lock, or of any image."""
-    from envfreeze.errors import MachineError, UsageError  # noqa: PLC0415 - light, and not for --help
+    from envfreeze.errors import UsageError  # noqa: PLC0415 - light, and not for --help
+    from envfreeze.oci import staging  # noqa: PLC0415 - heavy
     from envfreeze.records.trust.keys import read_private  # noqa: PLC0415 - heavy
     from envfreeze.verbs import sbom as verb  # noqa: PLC0415 - heavy
 
@@ -107,13 +108,11 @@ def sbom(
         offline=offline,
         progress=console,
     )
-    attached = None if attach is None else verb.attach(made, attach, who=who, progress=console)
     if output is not None:
-        try:
-            output.write_bytes(made.document)
-        except OSError as error:
-            raise MachineError(f"{output} cannot be written: {error.strerror}") from error
+        with staging.file(output.absolute()) as file:
+            file.write(made.document)
         console.note(f"{len(made.bill.packages)} packages written to {output}")
+    attached = None if attach is None else verb.attach(made, attach, who=who, progress=console)
     if attached is not None:
         console.note(f"attached to {attach} as {attached}{'' if who is None else ', and signed'}")
     lines = [str(output)] if output is not None else [made.document.decode().rstrip("\n")]

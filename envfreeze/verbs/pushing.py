@@ -202,6 +202,7 @@ def beside(
         EnvfreezeError: as `sbom.leave` and `attest` do; then it is told what is done already.
 
     """
+    from envfreeze.records.trust.keyless import Keyless  # noqa: PLC0415 - heavy
     from envfreeze.verbs import sbom as bills  # noqa: PLC0415 - heavy
     from envfreeze.verbs.attest import attest  # noqa: PLC0415 - heavy
 
@@ -215,5 +216,6 @@ def beside(
         return attest(name, key=who, root=at.root, record=record, cache=at.cache, progress=at.progress)
     except EnvfreezeError:
         if who is not None:  # a build need not be repeated for it
-            at.progress.warn(f"{name} is pushed and recorded, and not signed: envfreeze attest {name}")
+            how = "--keyless" if isinstance(who, Keyless) else "--key KEY"
+            at.progress.warn(f"{name} is pushed and recorded, and not signed: envfreeze attest {name} {how}")
         raise

@@ -180,7 +180,8 @@ def test_where_signing_fails_it_is_told_what_is_done(project, registry, instance
     code, out, document = call("build", *where, "--keyless", "--trust-config", files.config)
     assert (code, "log/entries refuses: HTTP 503" in out) == (4, True), out
     (record,) = project.records()
-    assert f"{NAME}@{record.digest} is pushed and recorded, and not signed" in out
+    again = f"envfreeze attest {registry.host}/{NAME}@{record.digest} --keyless"
+    assert f"{NAME}@{record.digest} is pushed and recorded, and not signed: {again}" in out
     assert document["error"]
     assert str(record.digest) in registry.manifests[NAME]
 
