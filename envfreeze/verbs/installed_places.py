@@ -41,14 +41,18 @@ class Places:
     said: tuple[Finding, ...] = ()
 
     def closed(self, target: Target) -> tuple[str, ...]:
-        """The folders of Python code, where only packages put files."""
+        """What Python imports from, where only packages put files: folders, and the archive before them."""
         minor = f"lib/python{target.python_minor}"
         interpreter = target.interpreter.lstrip("/").rpartition("/bin/")[0]
         prefixes = {interpreter, *([self.conda] if target.conda else [])}
+        archive = f"lib/python{target.python_minor.replace('.', '')}.zip"
+        # Debian's Python looks there, too.
+        local = [f"usr/local/{minor}"] if interpreter == "usr" else []
         return (
             self.scheme.site_packages,
             "usr/lib/python3",
-            *sorted(f"{prefix}/{minor}" for prefix in prefixes if prefix),
+            *sorted(f"{prefix}/{part}" for prefix in prefixes if prefix for part in (minor, archive)),
+            *local,
         )
 
 

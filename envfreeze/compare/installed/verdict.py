@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from envfreeze.compare import causes, listings, suspects
 from envfreeze.compare.entries import REBUILT, REFERENCE, Entry, Owner
 from envfreeze.compare.installed import origins, packages, texts, tolerance
-from envfreeze.compare.installed.launchers import is_same_command
+from envfreeze.compare.installed.launchers import interpreter_of, is_same_command
 from envfreeze.compare.installed.sides import SLOT
 from envfreeze.compare.installed.tally import UNOWNED, Tally
 from envfreeze.compare.installed.tolerance import GRAVE, TOLERATED, Ruling
+from envfreeze.compare.installed.ways import Ways
 from envfreeze.compare.model import Finding, Kind, Level, worst
 from envfreeze.compare.phrases import phrase
 from envfreeze.compare.trees import Difference, joined
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
 
 _HEX: Final = 12
+_LEADS: Final = frozenset({Kind.TYPE, Kind.LINK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def judge(
     lost = lost or {}
     sets = packages.compared(sides, lost=lost, whole_base=whole_base)
     unseen = frozenset((origin.kind, origin.name) for origin in lost)
-    judging = _Judging(sides, sets, tuple(f"{folder}/" for folder in closed), unseen)
+    judging = _Judging(sides, Ways(sides), sets, tuple(f"{folder}/" for folder in closed), unseen)
     judging.run()
     judging.look_at_scripts(image)
     judging.look_at_lists(image)
@@ -104,6 +106,7 @@ def _together(tally: Collected, first: Sequence[Finding]) -> Installed:
 @dataclass(slots=True)
 class _Judging:
     sides: Sides
+    ways: Ways
     sets: Sets
     closed: tuple[str, ...]
     lost: frozenset[tuple[str, str]]
@@ -156,7 +159,9 @@ class _Judging:
             if ruling.kind is Kind.CONTENT and ruling.level is GRAVE and old.path in self.sides.scripts:
                 self._scripts.append((origin, old, new))
                 continue
-            self._say(ruling, origin, old, new)
+            astray = ruling.kind in _LEADS and ruling.level is TOLERATED and self.ways.lead_astray(old, new)
+            strict = ruling._replace(level=GRAVE, cause=causes.CHANGED_AFTER_INSTALL)
+            self._say(strict if astray else ruling, origin, old, new)
 
     def _say(self, ruling: Ruling, origin: Origin, old: Entry, new: Entry) -> None:
         difference = Difference(old.path, old, new, (ruling.kind,), new.layer, REBUILT)
@@ -233,22 +238,19 @@ class _Judging:
     def _ruled(self, new: Entry) -> Ruling | None:
         """What is to be said of a path that no package of the lock has; None: nobody owns it."""
         path = new.path
+        if tolerance.gives_power(new) or self.ways.depend_on_who_unpacks(new):
+            return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
         if _is_compiled(path) and new.type is Type.FILE and self._has_source(path):
             return Ruling(Kind.ADDED, TOLERATED, causes.BYTECODE)
-        if (
-            listings.DIST_INFO.match(path) is not None
-            and listings.is_note(path)
-            and not path.endswith(".pyc")
-        ):
+        noted = listings.DIST_INFO.match(path) is not None and listings.is_note(path)
+        if noted and not path.endswith(".pyc"):
             return Ruling(Kind.ADDED, TOLERATED, causes.INSTALLER_METADATA)
-        if tolerance.gives_power(new) or any(path.startswith(folder) for folder in self.closed):
+        if any(f"{path}/".startswith(folder) for folder in self.closed):
             return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
         cause = suspects.by_path(path, Kind.ADDED)
-        return (
-            None
-            if cause in {None, causes.BYTECODE} or cause is None
-            else Ruling(Kind.ADDED, TOLERATED, cause)
-        )
+        if cause is None or cause is causes.BYTECODE:
+            return None
+        return Ruling(Kind.ADDED, TOLERATED, cause)
 
     def _has_source(self, path: str) -> bool:
         return self.sides.find(REFERENCE, _source_of(path)) is not None
@@ -274,10 +276,9 @@ class _Judging:
         for origin, old, new in self._scripts:
             text = found.get(old.path)
             same = text is not None and is_same_command(self.sides.scripts[old.path], text)
-            told = self.sides.owner(old.path, REBUILT)
-            grave = next(
-                one for one in tolerance.of_changed(origin, old, new, told) if one.kind is Kind.CONTENT
-            )
+            same = same and not self.ways.end_at_nobodys(interpreter_of(text or b""))
+            rulings = tolerance.of_changed(origin, old, new, self.sides.owner(old.path, REBUILT))
+            grave = next(one for one in rulings if one.kind is Kind.CONTENT)
             ruling = Ruling(Kind.CONTENT, TOLERATED, causes.LAUNCHER) if same else grave
             self._say(ruling, origin, old, new)
 
