@@ -46,6 +46,9 @@ class Places:
         interpreter = target.interpreter.lstrip("/").rpartition("/bin/")[0]
         prefixes = {interpreter, *([self.conda] if target.conda else [])}
         archive = f"lib/python{target.python_minor.replace('.', '')}.zip"
+        # Beside an interpreter and above it, this says where its modules are (PEP 405).
+        settings = [f"{self.scheme.prefix}/bin/pyvenv.cfg"]
+        settings += [f"{prefix}{place}/pyvenv.cfg" for prefix in prefixes if prefix for place in ("/bin", "")]
         # Debian's Python looks there, too.
         local = [f"usr/local/{minor}"] if interpreter == "usr" else []
         return (
@@ -53,6 +56,7 @@ class Places:
             "usr/lib/python3",
             *sorted(f"{prefix}/{part}" for prefix in prefixes if prefix for part in (minor, archive)),
             *local,
+            *sorted(set(settings) - {f"{self.scheme.prefix}/pyvenv.cfg"}),
         )
 
 

@@ -213,6 +213,14 @@ CASES = {
         {f"{PYTHON}/x": b"x"},
         ("added", "different", None, f"{PYTHON}/x", "changed-after-install"),
     ),
+    "settings beside the interpreter": (
+        {"opt/venv/bin/pyvenv.cfg": b"home = /srv\n"},
+        ("added", "different", None, "opt/venv/bin/pyvenv.cfg", "changed-after-install"),
+    ),
+    "a folder of modules that all may write in": (
+        {f"{SITE}/gamma": (info(f"{SITE}/gamma", mode=0o777, kind=tarfile.DIRTYPE), b"")},
+        ("added", "different", None, f"{SITE}/gamma", "changed-after-install"),
+    ),
     "what nobody owns": (
         {"srv/data/a/b/1": b"1", "srv/data/a/b/2": b"2"},
         ("unowned", "packages", None, "srv/data/a", "unowned"),
@@ -256,6 +264,17 @@ def test_links_of_the_environment_to_nobody_s_program(found):
     assert findings[0] == ("link", "different", None, PYTHON, "changed-after-install")
     loop = {PYTHON: link_to(PYTHON, "/srv/a"), "srv/a": link_to("srv/a", "a")}
     assert found(loop)[1][0] == ("link", "packages", None, PYTHON, "other-environment")
+
+
+def test_settings_that_take_python_s_library_from_nobody_s_folder(found):
+    path, library = "opt/venv/pyvenv.cfg", "srv/lib/python3.13/os.py"
+    level, findings = found({path: b"home = /srv/any/bin\n", library: b"x"})
+    assert (level, findings[0]) == (
+        "different",
+        ("content", "different", None, path, "changed-after-install"),
+    )
+    level, findings = found({path: b"home = /usr/bin\nuv = 0.9\n", library: b"x"})
+    assert (level, findings[0]) == ("packages", ("content", "packages", None, path, "other-environment"))
 
 
 def test_a_command_that_nobody_s_interpreter_runs(found):

@@ -75,6 +75,11 @@ def gives_power(new: Entry) -> bool:
     return (is_file and (capable or bool(new.mode & _SET_ID))) or new.path == _PRELOAD
 
 
+def lets_others_write(new: Entry) -> bool:
+    """Whether anybody may put files into a directory, and remove those that are there."""
+    return bool(new.mode & _WRITABLE) and not new.mode & _STICKY
+
+
 def of_missing(origin: Origin, old: Entry) -> Ruling:
     """Judge a path of the lock that the image does not have."""
     note = _note(origin, old.path) or _by_origin(origin, old.path)

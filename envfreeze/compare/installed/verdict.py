@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from envfreeze.compare import causes, listings, suspects
 from envfreeze.compare.entries import REBUILT, REFERENCE, Entry, Owner
 from envfreeze.compare.installed import origins, packages, texts, tolerance
+from envfreeze.compare.installed.bytecode import is_compiled, source_of
 from envfreeze.compare.installed.launchers import interpreter_of, is_same_command
 from envfreeze.compare.installed.sides import SLOT
 from envfreeze.compare.installed.tally import UNOWNED, Tally
@@ -62,7 +63,7 @@ def judge(
     Args:
         sides: both sides, all in; they are settled here.
         image: the image, some files of which are read again.
-        closed: folders in which only packages put files, as modules lie in `site-packages`.
+        closed: where only packages put files, as modules lie in `site-packages`, which is the first.
         lost: packages whose files cannot be had to compare with, and why.
         said: what is known beforehand.
         whole_base: whether what the base has is known.
@@ -78,7 +79,8 @@ def judge(
     lost = lost or {}
     sets = packages.compared(sides, lost=lost, whole_base=whole_base)
     unseen = frozenset((origin.kind, origin.name) for origin in lost)
-    judging = _Judging(sides, Ways(sides), sets, tuple(f"{folder}/" for folder in closed), unseen)
+    ways = Ways(sides, closed[0].split("/")[-2])
+    judging = _Judging(sides, ways, sets, tuple(f"{folder}/" for folder in closed), unseen)
     judging.run()
     judging.look_at_scripts(image)
     judging.look_at_lists(image)
@@ -112,6 +114,7 @@ class _Judging:
     lost: frozenset[tuple[str, str]]
     tally: Tally = field(default_factory=Tally)
     _scripts: list[tuple[Origin, Entry, Entry]] = field(default_factory=list)
+    _settings: list[tuple[Ruling, Origin, Entry, Entry]] = field(default_factory=list)
     _listed_by_md5: list[tuple[Entry, Owner]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -146,7 +149,8 @@ class _Judging:
 
     def _both(self, old: Entry, new: Entry) -> None:
         origin = self.sides.origin_of(old)
-        if old.is_directory and new.is_directory and origin.kind in {origins.PIP, origins.CONDA}:
+        both = old.is_directory and new.is_directory
+        if both and origin.kind in {origins.PIP, origins.CONDA} and not tolerance.lets_others_write(new):
             return
         if not tolerance.differs(old, new):
             return
@@ -160,6 +164,9 @@ class _Judging:
                 self._scripts.append((origin, old, new))
                 continue
             astray = ruling.kind in _LEADS and ruling.level is TOLERATED and self.ways.lead_astray(old, new)
+            if ruling.kind is Kind.CONTENT and old.path.endswith("/pyvenv.cfg"):
+                self._settings.append((ruling, origin, old, new))
+                continue
             strict = ruling._replace(level=GRAVE, cause=causes.CHANGED_AFTER_INSTALL)
             self._say(strict if astray else ruling, origin, old, new)
 
@@ -182,7 +189,7 @@ class _Judging:
     # What the lock has not
 
     def _further(self, new: Entry) -> None:
-        if new.is_directory:
+        if new.is_directory and not (tolerance.lets_others_write(new) and self._is_closed(new.path)):
             return
         moved, owner = self._moved_of(new)
         if moved is not None:
@@ -202,9 +209,9 @@ class _Judging:
         owner = self._listed(new.path, REBUILT)
         if owner is None and (own := listings.own_list_of(new.path)) is not None:
             owner = Owner(own[0], own[1], "")
-        if owner is None and _is_compiled(new.path):
+        if owner is None and is_compiled(new.path):
             # Compiled when it was first imported, so that no list has it.
-            owner = self._listed(_source_of(new.path), REBUILT)
+            owner = self._listed(source_of(new.path), REBUILT)
         if owner is None:
             return None, None
         return self.sets.of_name(owner.source, owner.package), owner
@@ -240,20 +247,21 @@ class _Judging:
         path = new.path
         if tolerance.gives_power(new) or self.ways.depend_on_who_unpacks(new):
             return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
-        if _is_compiled(path) and new.type is Type.FILE and self._has_source(path):
+        is_bytecode = is_compiled(path) and new.type is Type.FILE
+        if is_bytecode and self.sides.find(REFERENCE, source_of(path)) is not None:
             return Ruling(Kind.ADDED, TOLERATED, causes.BYTECODE)
         noted = listings.DIST_INFO.match(path) is not None and listings.is_note(path)
         if noted and not path.endswith(".pyc"):
             return Ruling(Kind.ADDED, TOLERATED, causes.INSTALLER_METADATA)
-        if any(f"{path}/".startswith(folder) for folder in self.closed):
+        if self._is_closed(path):
             return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
         cause = suspects.by_path(path, Kind.ADDED)
         if cause is None or cause is causes.BYTECODE:
             return None
         return Ruling(Kind.ADDED, TOLERATED, cause)
 
-    def _has_source(self, path: str) -> bool:
-        return self.sides.find(REFERENCE, _source_of(path)) is not None
+    def _is_closed(self, path: str) -> bool:
+        return any(f"{path}/".startswith(folder) for folder in self.closed)
 
     def _near(self, path: str) -> Origin | None:
         """What of the lock has files in the nearest folder around a path; where all share one, None."""
@@ -268,11 +276,15 @@ class _Judging:
     # Commands
 
     def look_at_scripts(self, image: Image) -> None:
-        """Read the commands' scripts that differ: another installer may have written them."""
+        """Read the commands' scripts and settings that differ: another installer may have written them."""
         wanted: dict[int, set[str]] = {}
-        for _, _, new in self._scripts:
+        for new in (*(one[-1] for one in self._scripts), *(one[-1] for one in self._settings)):
             wanted.setdefault(new.layer, set()).add(new.path)
         found = texts.read(image, wanted)
+        for ruling, origin, old, new in self._settings:
+            strict = ruling._replace(level=GRAVE, cause=causes.CHANGED_AFTER_INSTALL)
+            astray = self.ways.take_a_library_that_is_nobodys(found.get(new.path, b""))
+            self._say(strict if astray else ruling, origin, old, new)
         for origin, old, new in self._scripts:
             text = found.get(old.path)
             same = text is not None and is_same_command(self.sides.scripts[old.path], text)
@@ -285,15 +297,3 @@ class _Judging:
 
 def _size(entry: Entry) -> str:
     return f", {entry.size} bytes" if entry.type is Type.FILE else f" to {entry.link}" if entry.link else ""
-
-
-def _is_compiled(path: str) -> bool:
-    return path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
-
-
-def _source_of(path: str) -> str:
-    """The module that a file in `__pycache__` was compiled from (PEP 3147)."""
-    folder, _, name = path.rpartition("/")
-    above = folder.rpartition("/")[0]
-    module = name.partition(".")[0]
-    return f"{above}/{module}.py" if above else f"{module}.py"
