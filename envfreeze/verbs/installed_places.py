@@ -41,14 +41,22 @@ class Places:
     said: tuple[Finding, ...] = ()
 
     def closed(self, target: Target) -> tuple[str, ...]:
-        """The folders of Python code, where only packages put files."""
+        """What Python imports from, where only packages put files: folders, and the archive before them."""
         minor = f"lib/python{target.python_minor}"
         interpreter = target.interpreter.lstrip("/").rpartition("/bin/")[0]
         prefixes = {interpreter, *([self.conda] if target.conda else [])}
+        archive = f"lib/python{target.python_minor.replace('.', '')}.zip"
+        # Beside an interpreter and above it, this says where its modules are (PEP 405).
+        settings = [f"{self.scheme.prefix}/bin/pyvenv.cfg"]
+        settings += [f"{prefix}{place}/pyvenv.cfg" for prefix in prefixes if prefix for place in ("/bin", "")]
+        # Debian's Python looks there, too.
+        local = [f"usr/local/{minor}"] if interpreter == "usr" else []
         return (
             self.scheme.site_packages,
             "usr/lib/python3",
-            *sorted(f"{prefix}/{minor}" for prefix in prefixes if prefix),
+            *sorted(f"{prefix}/{part}" for prefix in prefixes if prefix for part in (minor, archive)),
+            *local,
+            *sorted(set(settings) - {f"{self.scheme.prefix}/pyvenv.cfg"}),
         )
 
 

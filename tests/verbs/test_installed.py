@@ -93,6 +93,14 @@ PIPS = COMMAND.replace("python\n", "python3\n# -*- coding: utf-8 -*-\nimport re\
 )
 UTC = "usr/share/zoneinfo/UTC"
 FURTHER, EVIL = f"{SITE}/gamma/further.py", f"{SITE}/gamma/__pycache__/evil.cpython-313.pyc"
+PYC, NOTE = f"{SITE}/gamma/__pycache__/1.cpython-313.pyc", f"{SITE}/gamma-1.0.dist-info/direct_url.json"
+PYTHON, LOCAL = "opt/venv/bin/python3", "usr/local/lib/python3.13/dist-packages/x.pth"
+
+
+def link_to(path, target):
+    return info(path, kind=tarfile.SYMTYPE, link=target), b""
+
+
 CASES = {
     "one byte in a wheel's file": (
         {BETA: b"Version = '1.0'\n" * 20},
@@ -185,6 +193,34 @@ CASES = {
         {"etc/ld.so.preload": b"/srv/x.so\n"},
         ("added", "different", None, "etc/ld.so.preload", "changed-after-install"),
     ),
+    "bytecode with a set-id bit": (
+        {PYC: (info(PYC, mode=0o4755), b"x")},
+        ("added", "different", "gamma", PYC, "changed-after-install"),
+    ),
+    "an installer's note with a set-id bit": (
+        {NOTE: (info(NOTE, mode=0o4755), b"x")},
+        ("added", "different", "gamma", NOTE, "changed-after-install"),
+    ),
+    "what Python imports from before all else": (
+        {"usr/lib/python313.zip": b"PK"},
+        ("added", "different", None, "usr/lib/python313.zip", "changed-after-install"),
+    ),
+    "a module where Debian's Python looks": (
+        {LOCAL: b"import os\n"},
+        ("added", "different", None, LOCAL, "changed-after-install"),
+    ),
+    "a file through a link": (
+        {f"{PYTHON}/x": b"x"},
+        ("added", "different", None, f"{PYTHON}/x", "changed-after-install"),
+    ),
+    "settings beside the interpreter": (
+        {"opt/venv/bin/pyvenv.cfg": b"home = /srv\n"},
+        ("added", "different", None, "opt/venv/bin/pyvenv.cfg", "changed-after-install"),
+    ),
+    "a folder of modules that all may write in": (
+        {f"{SITE}/gamma": (info(f"{SITE}/gamma", mode=0o777, kind=tarfile.DIRTYPE), b"")},
+        ("added", "different", None, f"{SITE}/gamma", "changed-after-install"),
+    ),
     "what nobody owns": (
         {"srv/data/a/b/1": b"1", "srv/data/a/b/2": b"2"},
         ("unowned", "packages", None, "srv/data/a", "unowned"),
@@ -208,6 +244,48 @@ def test_a_module_beside_the_packages_is_no_package_s(found):
     path = f"{SITE}/sitecustomize.py"
     level, (finding,) = found({path: b"import os\n"})
     assert (level, finding[:2], finding[3]) == ("different", ("added", "different"), path)
+
+
+def test_a_folder_that_a_link_replaces_in_the_layer_that_fills_it(found):
+    path = "opt/venv/bin"
+    level, findings = found(
+        {ALPHA: (info(ALPHA, mode=0o755), COMMAND.encode()), path: link_to(path, "/srv/other")}
+    )
+    assert level == "different"
+    assert [one for one in findings if one[1] == "different"] == [
+        ("added", "different", None, path, "changed-after-install")
+    ]
+
+
+def test_links_of_the_environment_to_nobody_s_program(found):
+    changes = {PYTHON: link_to(PYTHON, "../../../srv/a"), "srv/a": link_to("srv/a", "b"), "srv/b": b"x"}
+    level, findings = found(changes)
+    assert level == "different"
+    assert findings[0] == ("link", "different", None, PYTHON, "changed-after-install")
+    loop = {PYTHON: link_to(PYTHON, "/srv/a"), "srv/a": link_to("srv/a", "a")}
+    assert found(loop)[1][0] == ("link", "packages", None, PYTHON, "other-environment")
+
+
+def test_settings_that_take_python_s_library_from_nobody_s_folder(found):
+    path, library = "opt/venv/pyvenv.cfg", "srv/lib/python3.13/os.py"
+    level, findings = found({path: b"home = /srv/any/bin\n", library: b"x"})
+    assert (level, findings[0]) == (
+        "different",
+        ("content", "different", None, path, "changed-after-install"),
+    )
+    level, findings = found({path: b"home = /usr/bin\nuv = 0.9\n", library: b"x"})
+    assert (level, findings[0]) == ("packages", ("content", "packages", None, path, "other-environment"))
+
+
+def test_a_command_that_nobody_s_interpreter_runs(found):
+    other = "opt/venv/bin/python3.99"
+    changes = {
+        ALPHA: (info(ALPHA, mode=0o755), PIPS.replace("python3\n", "python3.99\n").encode()),
+        other: (info(other, mode=0o755), b"x"),
+    }
+    level, findings = found(changes)
+    assert level == "different"
+    assert ("content", "different", "alpha", ALPHA, "tampering") in findings
 
 
 def test_a_package_in_another_version_is_told_once_with_its_files(project, native, patched):

@@ -7,7 +7,9 @@ the same function, and nothing else. So the script is read as Python, never run.
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
 from typing import Final, NamedTuple
 
@@ -59,8 +61,24 @@ def is_same_command(expected: bytes, found: bytes) -> bool:
         return False
     if ours[1] == theirs[1]:
         return True
+    if not (_is_utf8(expected) and _is_utf8(found)):
+        return False
     called = _called(ours[1])
     return called is not None and called == _called(theirs[1])
+
+
+def _is_utf8(script: bytes) -> bool:
+    """Whether Python reads the script as UTF-8: in another encoding the same bytes are another program."""
+    try:
+        return tokenize.detect_encoding(io.BytesIO(script).readline)[0] == "utf-8"
+    except SyntaxError:
+        return False
+
+
+def interpreter_of(script: bytes) -> str:
+    """The path of the program that a script is run by, without the leading slash; empty: it is not named."""
+    taken = _taken_apart(script)
+    return "" if taken is None else taken[0].lstrip("/")
 
 
 def _taken_apart(script: bytes) -> tuple[str, bytes] | None:
@@ -85,7 +103,8 @@ def _called(text: bytes) -> _Call | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            body = ast.parse(text).body
+            # Decoded, since what names an encoding in the first lines that are left is none of the file's.
+            body = ast.parse(text.decode()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     left = [one for one in body if not _is_idle(one)]

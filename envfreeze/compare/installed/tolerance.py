@@ -36,6 +36,9 @@ _CAPABILITY: Final = "security.capability"
 _PRELOAD: Final = "etc/ld.so.preload"
 _DPKG_NOTES: Final = re.compile(r"var/lib/dpkg/info/[^/]+\.(list|md5sums)")
 _DPKG: Final = "var/lib/dpkg/"
+_MODULE: Final = re.compile(r"etc/python[^/]*/.*\.py")
+"""Debian's `sitecustomize`: declared as configuration, and imported whenever Python starts."""
+
 _DOCUMENTATION: Final = re.compile(
     r"usr/share/(doc|doc-base|man|locale|info|lintian|groff|linda|help|omf|gnome/help|calendar)/.*"
 )
@@ -72,11 +75,18 @@ def gives_power(new: Entry) -> bool:
     return (is_file and (capable or bool(new.mode & _SET_ID))) or new.path == _PRELOAD
 
 
+def lets_others_write(new: Entry) -> bool:
+    """Whether anybody may put files into a directory, and remove those that are there."""
+    return bool(new.mode & _WRITABLE) and not new.mode & _STICKY
+
+
 def of_missing(origin: Origin, old: Entry) -> Ruling:
     """Judge a path of the lock that the image does not have."""
     note = _note(origin, old.path) or _by_origin(origin, old.path)
     if note is None and _DOCUMENTATION.fullmatch(old.path) and origin.kind in {origins.DPKG, origins.BASE}:
         note = causes.LEFT_OUT
+    if note is None and _is_compiled(old.path):
+        note = causes.BYTECODE
     if note is None and old.is_directory:
         note = causes.OTHER_BUILDER
     if note is not None:
@@ -118,8 +128,8 @@ def of_changed(origin: Origin, old: Entry, new: Entry, told: Owner | None) -> It
 
 def _of_content(origin: Origin, kind: Kind, old: Entry, new: Entry, told: Owner | None) -> Ruling:
     note = _note(origin, old.path) or _by_origin(origin, old.path)
-    if note is causes.OTHER_ENVIRONMENT and kind is Kind.TYPE and new.type is Type.FILE:
-        note = None  # a program where the interpreter's link should be
+    if kind is Kind.TYPE and new.type is Type.FILE and _is_put_for_a_link(origin, new):
+        note = None
     if note is None and _is_compiled(old.path):
         note = causes.BYTECODE
     if note is not None:
@@ -133,7 +143,7 @@ def _of_content(origin: Origin, kind: Kind, old: Entry, new: Entry, told: Owner 
 
 def _note(origin: Origin, path: str) -> Cause | None:
     """The cause where a path holds an installer's own notes, or what users may change; None: it does not."""
-    if path in origin.conffiles:
+    if path in origin.conffiles and _MODULE.fullmatch(path) is None:
         return causes.CONFIGURATION_FILE
     if listings.DIST_INFO.match(path) is not None and listings.is_note(path):
         return causes.INSTALLER_METADATA
@@ -171,6 +181,12 @@ def _is_grave_mode(origin: Origin, old: Entry, new: Entry) -> bool:
     if origin.kind in {origins.SYSTEM, origins.ENVIRONMENT}:
         return opened or bool(new.mode & ~old.mode & _SET_ID)
     return opened or special or runs
+
+
+def _is_put_for_a_link(origin: Origin, new: Entry) -> bool:
+    """Whether a file stands where a link to a program should: to the interpreter, to an alternative."""
+    runs = bool(new.mode & _EXECUTABLE) and origin.kind == origins.SYSTEM
+    return origin.kind == origins.ENVIRONMENT or runs or gives_power(new)
 
 
 def _is_compiled(path: str) -> bool:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from envfreeze.compare import causes, listings, suspects
 from envfreeze.compare.entries import REBUILT, REFERENCE, Entry, Owner
 from envfreeze.compare.installed import origins, packages, texts, tolerance
-from envfreeze.compare.installed.launchers import is_same_command
+from envfreeze.compare.installed.bytecode import is_compiled, source_of
+from envfreeze.compare.installed.launchers import interpreter_of, is_same_command
 from envfreeze.compare.installed.sides import SLOT
 from envfreeze.compare.installed.tally import UNOWNED, Tally
 from envfreeze.compare.installed.tolerance import GRAVE, TOLERATED, Ruling
+from envfreeze.compare.installed.ways import Ways
 from envfreeze.compare.model import Finding, Kind, Level, worst
 from envfreeze.compare.phrases import phrase
 from envfreeze.compare.trees import Difference, joined
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from envfreeze.oci.image import Image
 
 _HEX: Final = 12
+_LEADS: Final = frozenset({Kind.TYPE, Kind.LINK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def judge(
     Args:
         sides: both sides, all in; they are settled here.
         image: the image, some files of which are read again.
-        closed: folders in which only packages put files, as modules lie in `site-packages`.
+        closed: where only packages put files, as modules lie in `site-packages`, which is the first.
         lost: packages whose files cannot be had to compare with, and why.
         said: what is known beforehand.
         whole_base: whether what the base has is known.
@@ -76,7 +79,8 @@ def judge(
     lost = lost or {}
     sets = packages.compared(sides, lost=lost, whole_base=whole_base)
     unseen = frozenset((origin.kind, origin.name) for origin in lost)
-    judging = _Judging(sides, sets, tuple(f"{folder}/" for folder in closed), unseen)
+    ways = Ways(sides, closed[0].split("/")[-2])
+    judging = _Judging(sides, ways, sets, tuple(f"{folder}/" for folder in closed), unseen)
     judging.run()
     judging.look_at_scripts(image)
     judging.look_at_lists(image)
@@ -104,11 +108,13 @@ def _together(tally: Collected, first: Sequence[Finding]) -> Installed:
 @dataclass(slots=True)
 class _Judging:
     sides: Sides
+    ways: Ways
     sets: Sets
     closed: tuple[str, ...]
     lost: frozenset[tuple[str, str]]
     tally: Tally = field(default_factory=Tally)
     _scripts: list[tuple[Origin, Entry, Entry]] = field(default_factory=list)
+    _settings: list[tuple[Ruling, Origin, Entry, Entry]] = field(default_factory=list)
     _listed_by_md5: list[tuple[Entry, Owner]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -143,7 +149,8 @@ class _Judging:
 
     def _both(self, old: Entry, new: Entry) -> None:
         origin = self.sides.origin_of(old)
-        if old.is_directory and new.is_directory and origin.kind in {origins.PIP, origins.CONDA}:
+        both = old.is_directory and new.is_directory
+        if both and origin.kind in {origins.PIP, origins.CONDA} and not tolerance.lets_others_write(new):
             return
         if not tolerance.differs(old, new):
             return
@@ -156,7 +163,12 @@ class _Judging:
             if ruling.kind is Kind.CONTENT and ruling.level is GRAVE and old.path in self.sides.scripts:
                 self._scripts.append((origin, old, new))
                 continue
-            self._say(ruling, origin, old, new)
+            astray = ruling.kind in _LEADS and ruling.level is TOLERATED and self.ways.lead_astray(old, new)
+            if ruling.kind is Kind.CONTENT and old.path.endswith("/pyvenv.cfg"):
+                self._settings.append((ruling, origin, old, new))
+                continue
+            strict = ruling._replace(level=GRAVE, cause=causes.CHANGED_AFTER_INSTALL)
+            self._say(strict if astray else ruling, origin, old, new)
 
     def _say(self, ruling: Ruling, origin: Origin, old: Entry, new: Entry) -> None:
         difference = Difference(old.path, old, new, (ruling.kind,), new.layer, REBUILT)
@@ -177,7 +189,7 @@ class _Judging:
     # What the lock has not
 
     def _further(self, new: Entry) -> None:
-        if new.is_directory:
+        if new.is_directory and not (tolerance.lets_others_write(new) and self._is_closed(new.path)):
             return
         moved, owner = self._moved_of(new)
         if moved is not None:
@@ -197,9 +209,9 @@ class _Judging:
         owner = self._listed(new.path, REBUILT)
         if owner is None and (own := listings.own_list_of(new.path)) is not None:
             owner = Owner(own[0], own[1], "")
-        if owner is None and _is_compiled(new.path):
+        if owner is None and is_compiled(new.path):
             # Compiled when it was first imported, so that no list has it.
-            owner = self._listed(_source_of(new.path), REBUILT)
+            owner = self._listed(source_of(new.path), REBUILT)
         if owner is None:
             return None, None
         return self.sets.of_name(owner.source, owner.package), owner
@@ -233,25 +245,23 @@ class _Judging:
     def _ruled(self, new: Entry) -> Ruling | None:
         """What is to be said of a path that no package of the lock has; None: nobody owns it."""
         path = new.path
-        if _is_compiled(path) and new.type is Type.FILE and self._has_source(path):
+        if tolerance.gives_power(new) or self.ways.depend_on_who_unpacks(new):
+            return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
+        is_bytecode = is_compiled(path) and new.type is Type.FILE
+        if is_bytecode and self.sides.find(REFERENCE, source_of(path)) is not None:
             return Ruling(Kind.ADDED, TOLERATED, causes.BYTECODE)
-        if (
-            listings.DIST_INFO.match(path) is not None
-            and listings.is_note(path)
-            and not path.endswith(".pyc")
-        ):
+        noted = listings.DIST_INFO.match(path) is not None and listings.is_note(path)
+        if noted and not path.endswith(".pyc"):
             return Ruling(Kind.ADDED, TOLERATED, causes.INSTALLER_METADATA)
-        if tolerance.gives_power(new) or any(path.startswith(folder) for folder in self.closed):
+        if self._is_closed(path):
             return Ruling(Kind.ADDED, GRAVE, causes.CHANGED_AFTER_INSTALL)
         cause = suspects.by_path(path, Kind.ADDED)
-        return (
-            None
-            if cause in {None, causes.BYTECODE} or cause is None
-            else Ruling(Kind.ADDED, TOLERATED, cause)
-        )
+        if cause is None or cause is causes.BYTECODE:
+            return None
+        return Ruling(Kind.ADDED, TOLERATED, cause)
 
-    def _has_source(self, path: str) -> bool:
-        return self.sides.find(REFERENCE, _source_of(path)) is not None
+    def _is_closed(self, path: str) -> bool:
+        return any(f"{path}/".startswith(folder) for folder in self.closed)
 
     def _near(self, path: str) -> Origin | None:
         """What of the lock has files in the nearest folder around a path; where all share one, None."""
@@ -266,33 +276,24 @@ class _Judging:
     # Commands
 
     def look_at_scripts(self, image: Image) -> None:
-        """Read the commands' scripts that differ: another installer may have written them."""
+        """Read the commands' scripts and settings that differ: another installer may have written them."""
         wanted: dict[int, set[str]] = {}
-        for _, _, new in self._scripts:
+        for new in (*(one[-1] for one in self._scripts), *(one[-1] for one in self._settings)):
             wanted.setdefault(new.layer, set()).add(new.path)
         found = texts.read(image, wanted)
+        for ruling, origin, old, new in self._settings:
+            strict = ruling._replace(level=GRAVE, cause=causes.CHANGED_AFTER_INSTALL)
+            astray = self.ways.take_a_library_that_is_nobodys(found.get(new.path, b""))
+            self._say(strict if astray else ruling, origin, old, new)
         for origin, old, new in self._scripts:
             text = found.get(old.path)
             same = text is not None and is_same_command(self.sides.scripts[old.path], text)
-            told = self.sides.owner(old.path, REBUILT)
-            grave = next(
-                one for one in tolerance.of_changed(origin, old, new, told) if one.kind is Kind.CONTENT
-            )
+            same = same and not self.ways.end_at_nobodys(interpreter_of(text or b""))
+            rulings = tolerance.of_changed(origin, old, new, self.sides.owner(old.path, REBUILT))
+            grave = next(one for one in rulings if one.kind is Kind.CONTENT)
             ruling = Ruling(Kind.CONTENT, TOLERATED, causes.LAUNCHER) if same else grave
             self._say(ruling, origin, old, new)
 
 
 def _size(entry: Entry) -> str:
     return f", {entry.size} bytes" if entry.type is Type.FILE else f" to {entry.link}" if entry.link else ""
-
-
-def _is_compiled(path: str) -> bool:
-    return path.endswith(".pyc") and path.rpartition("/")[0].endswith("__pycache__")
-
-
-def _source_of(path: str) -> str:
-    """The module that a file in `__pycache__` was compiled from (PEP 3147)."""
-    folder, _, name = path.rpartition("/")
-    above = folder.rpartition("/")[0]
-    module = name.partition(".")[0]
-    return f"{above}/{module}.py" if above else f"{module}.py"

@@ -96,6 +96,14 @@ def test_a_wheel_s_own_script_may_name_the_interpreter_otherwise_and_no_more():
     assert not is_same_command(b"\x7fELF", b"\x7fELF")
 
 
+@pytest.mark.parametrize("head", ["python", "long"])
+@pytest.mark.parametrize("line", ["# coding: utf-7\n", "\n# coding: utf-7\n"])
+def test_a_script_is_read_in_the_encoding_that_python_reads_it_in(head, line):
+    """UTF-7 has `+ACIAIw-` for `"#`: what is a comment in it, Python runs where no such encoding counts."""
+    body = BODIES["pip 25.3"].replace("import sys\n", 'import sys\n"+ACIAIw-"; evil()\n')
+    assert not is_same_command(OURS, (HEADS[head] + line + body).encode())
+
+
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name)
 )

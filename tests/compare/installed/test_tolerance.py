@@ -48,6 +48,12 @@ def entry(path, content=b"\1" * 32, *, kind=Type.FILE, mode=0o644, **further):
         (BASE, "usr/bin/tool", GRAVE, "not-installed"),
         (BASE, "var/lib/apt/lists/x", TOLERATED, "apt-residue"),
         (PROJECT, "app/train.py", GRAVE, "project-files"),
+        (
+            Origin(origins.CONDA, "numpy"),
+            f"{SITE}/numpy/__pycache__/core.cpython-313.pyc",
+            TOLERATED,
+            "bytecode",
+        ),
         (Origin(origins.CONDA, "zlib"), "opt/conda/conda-meta/zlib-1-0.json", TOLERATED, "conda-metadata"),
     ],
 )
@@ -65,6 +71,24 @@ def test_what_is_missing(origin, path, level, cause):
             {"path": "etc/tool.conf"},
             {"content": b"\2" * 32},
             (Kind.CONTENT, TOLERATED, "configuration-file"),
+        ),
+        (
+            replace(TOOL, conffiles=frozenset({"etc/python3.13/sitecustomize.py"})),
+            {"path": "etc/python3.13/sitecustomize.py"},
+            {"content": b"\2" * 32},
+            (Kind.CONTENT, GRAVE, "changed-after-install"),
+        ),
+        (
+            SYSTEM,
+            {"kind": Type.SYMLINK, "link": "/etc/alternatives/awk"},
+            {"kind": Type.FILE, "mode": 0o755, "content": b"\2" * 32},
+            (Kind.TYPE, GRAVE, "changed-after-install"),
+        ),
+        (
+            SYSTEM,
+            {"kind": Type.SYMLINK, "link": "/usr/share/zoneinfo/Etc/UTC"},
+            {"kind": Type.FILE, "link": "", "content": b"\2" * 32},
+            (Kind.TYPE, TOLERATED, "maintainer-scripts"),
         ),
         (NUMPY, {}, {"mode": 0o600}, (Kind.MODE, TOLERATED, "permissions")),
         (NUMPY, {}, {"mode": 0o664}, (Kind.MODE, TOLERATED, "permissions")),
