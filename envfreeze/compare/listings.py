@@ -189,5 +189,5 @@ def _stanzas(text: str, root: str) -> Iterator[Package]:
         )
         name, version = fields.get("Package", "").strip(), fields.get("Version", "").strip()
         # What was removed and left its configuration behind is listed too.
-        if name and version and fields.get("Status", "installed").endswith("installed"):
+        if name and version and fields.get("Status", "installed").split()[-1:] == ["installed"]:
             yield Package("dpkg", root, name, version)

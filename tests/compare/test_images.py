@@ -348,6 +348,7 @@ class TestPackages:
 
     def test_os_packages_that_differ_are_named_from_dpkgs_status(self, image, layer):
         gone = "\n\nPackage: left\nStatus: deinstall ok config-files\nVersion: 9\n"
+        gone += "\nPackage: half\nStatus: install reinstreq half-installed\nVersion: 9\n"
         old, new = (
             layer(
                 {
