@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from envfreeze.locking.conda.resolution import Wish, python_of, resolve
     from envfreeze.locking.conda.target import Side, check_once, names_python, side
 
+LOCK_NAME: Final = "conda-lock.yml"
+
+_MODULES = {
+    "Side": "target",
+    "Wish": "resolution",
+    "authenticate": "channels",
+    "check_once": "target",
+    "names_python": "target",
+    "python_of": "resolution",
+    "resolve": "resolution",
+    "side": "target",
+}
+
 __all__ = [
     "LOCK_NAME",
     "Side",
@@ -29,20 +42,11 @@ __all__ = [
     "side",
 ]
 
-LOCK_NAME: Final = "conda-lock.yml"
-
-_PLACES = {
-    "authenticate": "channels",
-    "Wish": "resolution",
-    "python_of": "resolution",
-    "resolve": "resolution",
-}
-
 
 def __getattr__(name: str) -> object:
     import importlib  # noqa: PLC0415 - only when a function is asked for
 
-    if name not in __all__:
+    if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'target')}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
