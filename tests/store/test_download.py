@@ -524,7 +524,7 @@ def test_ctrl_c_ends_a_download_at_once_and_the_next_run_goes_on(cache, site, no
         fetch(cache, slow, retry=quick)
     while any(each.name.startswith("envfreeze-fetch") for each in threading.enumerate()):
         time.sleep(0.001)
-    assert time.monotonic() - pressed[0] < 10, "the servers hold their lines until they are released"
+    assert time.monotonic() - pressed[0] < 1.0
     thread.join()
     release.set()
     fetch(cache, slow, retry=quick)
@@ -542,7 +542,7 @@ def test_ctrl_c_ends_a_pause_and_a_wait_for_another_process(cache, site, noise):
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             fetch(cache, [wanted])
-    assert time.monotonic() - began < 20, "the pause alone is 30 s"
+    assert time.monotonic() - began < 2.0
 
 
 # Several at once, and killed
