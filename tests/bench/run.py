@@ -48,6 +48,7 @@ def main(chosen: list[str]) -> None:
         "help": bench_help,
         "crc": bench_crc,
         "tables": bench_tables,
+        "records-defined": bench_definitions,
         "floor": bench_floor,
         "rebuild": bench_rebuild,
         "verify": bench_verify,
@@ -91,6 +92,24 @@ def bench_help() -> None:
     """How long the command line takes to say what it can do."""
     seconds = [timed(ENVFREEZE, "--help") for _ in range(RUNS + 1)][1:]
     show("envfreeze --help, median", statistics.median(seconds), "s", "promised: under 0.3")
+
+
+def bench_definitions() -> None:
+    """How long a record of five fields takes to define, either way that the project has."""
+    from dataclasses import make_dataclass
+
+    from msgspec import defstruct
+
+    fields = [("a", int), ("b", str), ("c", tuple), ("d", int, 0), ("e", str, "")]
+    count = 200
+    for name, define in (
+        ("a frozen dataclass with slots", lambda: make_dataclass("One", fields, frozen=True, slots=True)),
+        ("a frozen Struct of msgspec", lambda: defstruct("One", fields, frozen=True)),
+    ):
+        started = time.perf_counter()
+        for _ in range(count):
+            define()
+        show(f"defining {name}", (time.perf_counter() - started) / count * 1e6, "µs")
 
 
 def bench_tables() -> None:
