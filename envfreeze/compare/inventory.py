@@ -15,9 +15,10 @@ from envfreeze.oci import media
 from envfreeze.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from envfreeze.compare.entries import Entry, Owner
+    from envfreeze.compare.model import Verdict
     from envfreeze.oci.image import Image
     from envfreeze.progress import Progress
 
@@ -84,6 +85,23 @@ def take(image: Image, named: Collection[str] = (), *, progress: Progress = SILE
         read(ledger, jobs, "reading the image", progress)
         ledger.settle(0, REBUILT, bottom=True)
         return Inventory(_parts(ledger, frozenset(named)))
+
+
+def take_each(
+    images: Iterable[tuple[str, Image]], verdict: Verdict, *, progress: Progress = SILENT
+) -> tuple[tuple[str, Inventory], ...]:
+    """Read images whole, each with its platform, and list by name what a verdict tells of them.
+
+    Raises:
+        EnvfreezeError: as `take`.
+
+    """
+    found = []
+    for platform, image in images:
+        told = (one for one in verdict.findings if one.platform in {"", platform})
+        named = {one.path for one in told if one.path is not None}
+        found.append((platform, take(image, named, progress=progress)))
+    return tuple(found)
 
 
 def _parts(ledger: Ledger, named: Collection[str]) -> tuple[Part, ...]:

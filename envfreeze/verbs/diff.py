@@ -79,11 +79,7 @@ def inventories(
         MachineError: there is no room for it.
 
     """
-    from envfreeze.compare.inventory import take  # noqa: PLC0415 - for pages only
+    from envfreeze.compare.inventory import take_each  # noqa: PLC0415 - for pages only
 
-    found = []
-    for pair in pairs(reference, rebuilt):
-        ours = (one for one in verdict.findings if one.platform in {"", pair.platform})
-        named = {one.path for one in ours if one.path is not None}
-        found.append((pair.platform, take(pair.rebuilt, named, progress=progress)))
-    return tuple(found)
+    others = ((pair.platform, pair.rebuilt) for pair in pairs(reference, rebuilt))
+    return take_each(others, verdict, progress=progress)

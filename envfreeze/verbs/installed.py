@@ -21,7 +21,7 @@ from envfreeze.verbs.images import images_of
 from envfreeze.verbs.installed_target import Holding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from envfreeze.compare.installed import Installed
@@ -108,7 +108,12 @@ def verify_installed(
         holding = Holding(read, source.folder, cache, scratch, offline, progress, workers)
         compared = [(one, holding.compare(one, target)) for one, target in pairs]
         verdict = _verdict(Digest.of(contents[lockfile.NAME]), found, compared, said)
-        taken = tuple(_inventories([one for one, _ in compared], verdict, progress)) if inventory else ()
+        taken: tuple[tuple[str, Inventory], ...] = ()
+        if inventory:
+            from envfreeze.compare.inventory import take_each  # noqa: PLC0415 - for pages only
+
+            images_read = ((str(one.platform), one) for one, _ in compared)
+            taken = take_each(images_read, verdict, progress=progress)
     return InstalledOutcome(verdict, source.record, time.monotonic() - started, taken)
 
 
@@ -161,16 +166,6 @@ def _verdict(
     whole = found if several or len(images_of(found)) > 1 else compared[0][0]
     layers = sum(len(image.layers) for image, _ in compared)
     return Verdict(level, lock, whole.digest, (*said, *findings), counts, layers)
-
-
-def _inventories(
-    compared: Sequence[Image], verdict: Verdict, progress: Progress
-) -> Iterator[tuple[str, Inventory]]:
-    from envfreeze.compare.inventory import take  # noqa: PLC0415 - for pages only
-
-    named = {one.path for one in verdict.findings if one.path is not None}
-    for image in compared:
-        yield str(image.platform), take(image, named, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from envfreeze.verbs.rebuilding import Rebuilding, project, with_circumstances
 from envfreeze.verbs.recorded import Likeness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envfreeze.compare.inventory import Inventory
@@ -129,7 +129,7 @@ def verify(
         if lock is not None:
             by = engine or driving.NATIVE
             compared = against_lock.verify(text, lock, root=root, given=given, anew=anew, engine=by)
-            taken = tuple(_inventories(compared.rebuilt, compared.verdict, progress)) if inventory else ()
+            taken = _inventories(compared.rebuilt, compared.verdict, progress) if inventory else ()
             return VerifyOutcome(compared.verdict, None, time.monotonic() - started, taken)
         repository = images.repository_of(text)
         store = stack.enter_context(
@@ -168,7 +168,7 @@ def verify(
 
         verdict = _verdict(found, rebuilt, originals, progress)
         verdict = with_circumstances(verdict, found.record, made, edited=edited)
-        taken = tuple(_inventories(rebuilt, verdict, progress)) if inventory else ()
+        taken = _inventories(rebuilt, verdict, progress) if inventory else ()
         if record:
             store.add_verification(
                 Verification(
@@ -253,12 +253,10 @@ def _where_named(text: str, root: Path, anew: Rebuilding, stack: ExitStack) -> d
 
 def _inventories(
     rebuilt: Sequence[Image], verdict: Verdict, progress: Progress
-) -> Iterator[tuple[str, Inventory]]:
-    from envfreeze.compare.inventory import take  # noqa: PLC0415 - for pages only
+) -> tuple[tuple[str, Inventory], ...]:
+    from envfreeze.compare.inventory import take_each  # noqa: PLC0415 - for pages only
 
-    named = {one.path for one in verdict.findings if one.path is not None}
-    for image in rebuilt:
-        yield str(image.platform), take(image, named, progress=progress)
+    return take_each(((str(image.platform), image) for image in rebuilt), verdict, progress=progress)
 
 
 def _verdict(
